@@ -1,0 +1,256 @@
+"""The lead: what is known of a request, who wants it, who has it, and all that happened to it.
+
+Job: the values that the whole router speaks in, and their stored form. The glossary is this file:
+
+    client      whoever writes to the shared address and is not on the roster
+    consultant  a person on the roster, named here by their key ("anna")
+    keeper      answers for the shared address; owns a bun until someone takes it
+    bun         a lead that waits for an answer; dough may become one; a cookie harms nobody if left unanswered
+    claim       a consultant's word that they want the bun; interest is a claim that came too late
+    window      the time that colleagues get to claim
+    award       the window has closed and the bun has an owner among its claimants
+    reheat      tell the client something true, so that the bun is warm again
+
+Core: imports nothing of the router, does no I/O, reads no clock. All moments are aware UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+TEXT_CAP = 64 * 1024  # characters of a request or letter kept in the lead; the original is carried beside it
+EVENTS_KEPT = 400  # a history longer than this loses its middle, never its beginning or end
+
+
+class Status(StrEnum):
+    DOUGH = "dough"
+    OFFERED = "offered"
+    CONTESTED = "contested"
+    TAKEN = "taken"
+    EATEN = "eaten"
+    THROWN = "thrown"
+    COOKIE = "cookie"
+
+
+OPEN = frozenset({Status.DOUGH, Status.OFFERED, Status.CONTESTED, Status.TAKEN})
+ENDED = frozenset({Status.EATEN, Status.THROWN, Status.COOKIE})
+
+# Claims: standing → awarded or withdrawn; interest is asked first if the bun comes back.
+STANDING, WITHDRAWN, INTEREST = "standing", "withdrawn", "interest"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One consultant's word that they want the bun. `at` is when the mail server received it."""
+
+    who: str
+    at: datetime
+    line: str = ""
+    state: str = STANDING
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    who: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the history: what happened, through whom ("client", "router" or a key), and why."""
+
+    at: datetime
+    what: str
+    who: str = "router"
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A text that came after the request: from the client, or from a person to the client."""
+
+    at: datetime
+    who: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A file carried on with the lead, kept beside the store under its SHA-256."""
+
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A word that ends a bun or writes to a client, waiting out the time in which "undo" stops it."""
+
+    verb: str
+    who: str
+    line: str
+    text: str = ""
+    at: datetime | None = None  # when it was said
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A lead. Only `router.protocol` makes a changed one; every change stands in `events`."""
+
+    id: int
+    subject: str
+    status: Status
+    owner: str
+    opened: datetime  # when the mail server received the request
+    client: str = ""  # address; "" where nobody knows it ("please tell them")
+    client_name: str = ""
+    language: str = "en"  # the client's
+    text: str = ""
+    message_id: str = ""  # the request's; ties are drawn from it
+    client_thread: tuple[str, ...] = ()  # Message-IDs of the client's mails, newest last
+    source: str = "mail"  # mail, form, forward, post
+    own: str = ""  # the consultant whose own bun this is, until the handover
+    on_list: bool = False  # the list has seen the request itself, so no offer repeats it
+    offered_at: datetime | None = None  # when its offer was accepted by the mail server: freshness runs from here
+    stage: str = ""  # while offered: window, cooling, dry, last-call
+    awaits: str = ""  # the kind of mail whose acceptance starts the clocks; "" when they run
+    claims: tuple[Claim, ...] = ()
+    passes: tuple[Pass, ...] = ()
+    together: tuple[str, ...] = ()  # claimants who said "together"
+    named: tuple[str, ...] = ()  # whom yielding claimants named
+    team: tuple[str, ...] = ()  # everybody who has it, the owner first
+    invited: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()  # got a personal offer
+    closed_at: datetime | None = None  # when the last window closed
+    taken_at: datetime | None = None
+    handed_over: bool = False  # the client knows the owner
+    word_at: datetime | None = None  # last word from the owner since the award
+    keeper_may_release: bool = False
+    urgent: bool = False
+    warmed_at: datetime | None = None  # when the client last heard something
+    acked: bool = False
+    pending: Pending | None = None
+    draft: str = ""  # a mail to the client that its owner lets go with "send"
+    draft_kind: str = ""
+    reopen_asked: bool = False
+    ended_at: datetime | None = None
+    ended_as: str = ""  # lost, withdrawn, dry, thrown, answered, …
+    linked: tuple[int, ...] = ()
+    carried: tuple[Carried, ...] = ()
+    skills: tuple[str, ...] = ()  # of the roster's skills, those that the request names
+    letters: tuple[Letter, ...] = ()
+    timers: Mapping[str, datetime] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)  # mails per kind, for deterministic Message-IDs
+    events: tuple[Event, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    @property
+    def claimants(self) -> tuple[str, ...]:
+        """Keys of those whose claim stands, in the order in which the server received them."""
+        return tuple(claim.who for claim in self.claims if claim.state == STANDING)
+
+    @property
+    def interested(self) -> tuple[str, ...]:
+        return tuple(claim.who for claim in self.claims if claim.state == INTEREST)
+
+    @property
+    def due(self) -> datetime | None:
+        """The next moment at which something falls due, or None."""
+        return min(self.timers.values(), default=None)
+
+    def claim_of(self, who: str) -> Claim | None:
+        return next((claim for claim in self.claims if claim.who == who), None)
+
+
+def with_event(lead: Lead, event: Event) -> Lead:
+    events = (*lead.events, event)
+    if len(events) > EVENTS_KEPT:
+        half = EVENTS_KEPT // 2
+        events = events[:half] + events[-half:]
+    return replace(lead, events=events)
+
+
+# -- stored form: short, plain JSON; a default is left out, so an old store opens with new fields ------------------
+
+
+def stamp(moment: datetime) -> str:
+    """ISO 8601 in UTC with microseconds only where there are any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def read_stamp(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, tuple):
+        return [_to_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _to_plain(item) for key, item in value.items()}
+    if hasattr(value, "__dataclass_fields__"):
+        return _record(value)
+    return value
+
+
+def _record(value: Any) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, default in _DEFAULTS[type(value)]:
+        item = getattr(value, name)
+        if item != default:
+            out[name] = _to_plain(item)
+    return out
+
+
+_NO_DEFAULT = object()
+_KINDS: tuple[type, ...] = (Claim, Pass, Event, Letter, Carried, Pending, Lead)
+_DEFAULTS: dict[type, list[tuple[str, Any]]] = {
+    kind: [
+        (f.name, {} if f.name in ("timers", "counts") else f.default if f.name not in ("id",) else _NO_DEFAULT)
+        for f in fields(kind)
+    ]
+    for kind in _KINDS
+}
+_LISTS: dict[str, type] = {"claims": Claim, "passes": Pass, "events": Event, "letters": Letter, "carried": Carried}
+_MOMENTS = frozenset({"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "ended_at", "at"})
+
+
+def to_doc(lead: Lead) -> dict[str, Any]:
+    """The lead as the store keeps it."""
+    return _record(lead)
+
+
+def _from_record(kind: type, doc: Mapping[str, Any]) -> Any:
+    values: dict[str, Any] = {}
+    for name, item in doc.items():
+        if name in _LISTS and kind is Lead:
+            values[name] = tuple(_from_record(_LISTS[name], each) for each in item)
+        elif name in _MOMENTS and item is not None:
+            values[name] = read_stamp(item)
+        elif name == "timers":
+            values[name] = {key: read_stamp(moment) for key, moment in item.items()}
+        elif name == "pending" and item is not None:
+            values[name] = _from_record(Pending, item)
+        elif name == "status":
+            values[name] = Status(item)
+        elif isinstance(item, list):
+            values[name] = tuple(item)
+        else:
+            values[name] = item
+    return kind(**values)
+
+
+def from_doc(doc: Mapping[str, Any]) -> Lead:
+    """The lead that `to_doc` stored. Raises TypeError or ValueError on a document that is no lead."""
+    lead: Lead = _from_record(Lead, doc)
+    return lead
