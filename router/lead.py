@@ -125,8 +125,10 @@ class Lead:
     together: tuple[str, ...] = ()  # claimants who said "together"
     named: tuple[str, ...] = ()  # whom yielding claimants named
     team: tuple[str, ...] = ()  # everybody who has it, the owner first
-    invited: tuple[str, ...] = ()
+    invited: tuple[str, ...] = ()  # "anna bo": Anna has asked Bo to join
+    joined: tuple[str, ...] = ()  # "anna bo": Bo joins if Anna gets it
     asked: tuple[str, ...] = ()  # got a personal offer
+    released_by: str = ""  # gave it back, and the client has yet to hear so
     closed_at: datetime | None = None  # when the last window closed
     taken_at: datetime | None = None
     handed_over: bool = False  # the client knows the owner

@@ -1,0 +1,100 @@
+"""PROTOCOL.md's table as code: one row there is one small function here.
+
+Job: `advance` takes a lead, a cue and the world, and answers the changed lead with the mails to send. `open_lead`
+makes a new one. Decides everything, does nothing.
+
+May import lead, turn, worktime; reads no clock, no file, no socket.
+Invariants: every open lead has exactly one owner; a claim that is recorded never vanishes; every change is an event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.lead import Lead, Status
+from router.protocol import anytime, arriving, contested, ended, offered, taken  # rows register themselves
+from router.protocol.arriving import Arrival
+from router.protocol.ended import starts_anew
+from router.protocol.steps import word_from_owner
+from router.protocol.table import ROWS, SECTIONS, Row, find_row, life_table
+from router.turn import Cue, Mail, Turn, World
+
+__all__ = [
+    "ROWS",
+    "SECTIONS",
+    "Arrival",
+    "Outcome",
+    "Row",
+    "advance",
+    "anytime",
+    "arriving",
+    "contested",
+    "ended",
+    "fall_due",
+    "is_outgrown",
+    "life_table",
+    "offered",
+    "open_lead",
+    "starts_anew",
+    "taken",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A lead after its turn, and the mails that the turn sends."""
+
+    lead: Lead
+    mails: tuple[Mail, ...]
+
+
+def open_lead(arrival: Arrival, world: World) -> Outcome:
+    """A new lead from a request (PROTOCOL "Arriving")."""
+    turn = arriving.open_lead(arrival, world)
+    return Outcome(turn.lead, tuple(turn.mails))
+
+
+def advance(lead: Lead, cue: Cue, world: World) -> Outcome:
+    """What `cue` does to `lead`. A word without a row in this status is refused, in words, to its sender alone."""
+    turn = Turn(lead, cue, world)
+    entry = find_row(turn)
+    if entry is not None:
+        entry.act(turn)
+    elif cue.name.startswith(("due:", "accepted:", "failed:")):
+        turn.stop(cue.name.removeprefix("due:"))
+    elif cue.who:
+        turn.refuse("not-possible", status=str(lead.status))
+    if lead.status == Status.TAKEN and turn.lead.status == Status.TAKEN and lead.taken_at == turn.lead.taken_at:
+        word_from_owner(turn)
+    return Outcome(turn.lead, tuple(turn.mails))
+
+
+def fall_due(lead: Lead, world: World) -> Outcome:
+    """The earliest timer that has passed, once. The cue happens now; the moment it was due stands in the timers."""
+    name = min(lead.timers, key=lambda each: (lead.timers[each], _ORDER.get(each, 9)))
+    return advance(lead, Cue(f"due:{name}", world.now), world)
+
+
+# At the same moment: words that waited take effect first, then windows are judged, then buns cool and dry.
+_ORDER = {"undo": 0, "objection": 1, "window": 2, "fallback": 3, "cool": 4, "dry": 5, "decide": 6, "last-call": 7}
+
+
+# A mail that its lead has outgrown is dropped before it leaves (PROTOCOL "Time").
+_WHILE_OFFERED = frozenset({"offer", "back", "second-call", "last-call", "decide", "nobody-yet", "personal-offer"})
+_WHILE_TAKEN = frozenset({"nudge", "silent"})
+_WHILE_CONTESTED = frozenset({"contest", "mediate", "unless"})
+
+
+def is_outgrown(kind: str, to: str, lead: Lead) -> bool:
+    """Whether an unsent mail of `kind` has been overtaken by what happened to its lead since."""
+    if kind in _WHILE_OFFERED:
+        return lead.status != Status.OFFERED or (kind == "last-call" and lead.stage not in ("last-call", "dry"))
+    if kind in _WHILE_TAKEN:
+        return lead.status != Status.TAKEN or (lead.word_at is not None and "nudge" in lead.timers)
+    if kind in _WHILE_CONTESTED:
+        return lead.status != Status.CONTESTED
+    if kind == "no":
+        return lead.is_open and lead.awaits != "no"
+    if kind == "reheat":
+        return not lead.is_open or lead.status == Status.TAKEN
+    return False

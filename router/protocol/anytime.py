@@ -1,0 +1,334 @@
+"""What may be said and happen while a lead is open, whatever its status; and the word that takes words back."""
+
+from __future__ import annotations
+
+from router.lead import INTEREST, STANDING, WITHDRAWN, Letter, Status
+from router.protocol import steps
+from router.protocol.arriving import welcome
+from router.protocol.offered import after_withdrawal
+from router.protocol.table import ALL, ANY_OPEN, CONTESTED, COOKIE, DOUGH, OFFERED, TAKEN, THROWN, row
+from router.turn import Cue, Turn
+
+
+@row("Any open lead", ANY_OPEN, ("with",), says="“with Bo” by a claimant or owner", then="Bo is asked",
+     mails="invitation → Bo; Bo joins by saying “join”")  # fmt: skip
+def invite(turn: Turn) -> None:
+    lead, cue, world = turn.lead, turn.cue, turn.world
+    if cue.who not in (*lead.claimants, lead.owner, *lead.team):
+        turn.refuse("not-yours")
+        return
+    guests = [key for key in cue.named if key != cue.who]
+    if not guests:
+        turn.refuse("unknown-name", name=cue.unknown)
+        return
+    turn.set(invited=tuple(dict.fromkeys((*lead.invited, *(f"{cue.who} {key}" for key in guests)))))
+    turn.record("asks " + ", ".join(world.names(guests)) + " to join", why=f"“{cue.line}”")
+    turn.tell("invitation", guests, name=world.name(cue.who))
+    turn.receipt("with", people=world.names(guests))
+
+
+@row("", ANY_OPEN, ("join",), says="", then="")
+def join_team(turn: Turn) -> None:
+    """Nobody joins a team who has not said so, and nobody who was not asked (rule 2)."""
+    lead, who = turn.lead, turn.cue.who
+    hosts = [pair.split()[0] for pair in lead.invited if pair.split()[1] == who]
+    if not hosts:
+        turn.refuse("not-invited")
+        return
+    turn.set(joined=tuple(dict.fromkeys((*lead.joined, *(f"{host} {who}" for host in hosts)))))
+    turn.record("joins " + ", ".join(turn.world.names(hosts)), why=f"“{turn.cue.line}”")
+    if lead.status == Status.TAKEN and lead.owner in hosts:
+        turn.set(team=tuple(dict.fromkeys((*lead.team, who))))
+        turn.tell("handover-owner", [who], owner=lead.owner, team=turn.world.names(turn.lead.team))
+    turn.receipt("join", people=turn.world.names(hosts))
+
+
+@row("Any open lead", ANY_OPEN, ("warm",), says="“warm” by the owner, with or without a text", then="reheated",
+     mails="the text → client")  # fmt: skip
+def warm(turn: Turn) -> None:
+    if not _is_anybodys(turn):
+        return
+    if turn.cue.text and turn.wait_for_undo(text=turn.cue.text):
+        return
+    if turn.cue.text:
+        _write_to_client(turn, turn.cue.text)
+    else:
+        turn.receipt("warm", until=turn.cue.until)
+    steps.warm_up(turn)
+    turn.record("reheated", why=f"“{turn.cue.line}”")
+
+
+def _is_anybodys(turn: Turn) -> bool:
+    if turn.cue.who in turn.lead.team or steps.may_end(turn):
+        return True
+    turn.refuse("not-owner", owner=turn.world.name(turn.lead.owner))
+    return False
+
+
+def _write_to_client(turn: Turn, text: str) -> None:
+    """A person's own text always goes, on their own bun too: they have said so."""
+    lead = turn.lead
+    turn.set(letters=(*lead.letters, Letter(turn.cue.at, turn.cue.who, text)))
+    if lead.client:
+        turn.mail("word", "client", text=text, name=turn.world.name(turn.cue.who))
+        turn.set(warmed_at=turn.cue.at)
+    else:
+        turn.mail("please-tell", f"@{lead.owner}", about="word", facts={"text": text})
+
+
+@row("", ANY_OPEN, ("send",), says="", then="")
+def send_draft(turn: Turn) -> None:
+    """The owner lets a draft go (PROTOCOL "Arriving": mails of a consultant's own bun are drafts to its owner)."""
+    lead = turn.lead
+    if steps.only_owner(turn):
+        return
+    if not lead.draft_kind or not lead.client:
+        turn.refuse("no-draft")
+        return
+    if turn.wait_for_undo(text=""):
+        return
+    turn.mail(lead.draft_kind, "client", **_draft_facts(turn))
+    turn.set(draft_kind="", warmed_at=turn.cue.at, acked=lead.acked or lead.draft_kind == "ack")
+    turn.record("draft sent to the client", why=lead.draft_kind)
+
+
+def _draft_facts(turn: Turn) -> dict[str, object]:
+    by = steps.client_hears_by(turn)
+    because = {Status.CONTESTED: "contested"}.get(turn.lead.status, "nobody-yet")
+    facts: dict[str, dict[str, object]] = {
+        "ack": {"by": by},
+        "reheat": {"because": because, "by": by, "name": turn.world.name(turn.lead.released_by)},
+        "no": {"text": "", "because": "thrown"},
+    }
+    return facts.get(turn.lead.draft_kind, {})
+
+
+@row(
+    "Any open lead",
+    ANY_OPEN,
+    ("person writes",),
+    says="a person writes to the client themselves, seen in the shared mailbox's Sent folder or with the bun's reply "
+    "address in Cc",
+    then="reheated; word from that person if they own it",
+    mails="none",
+)
+def person_wrote(turn: Turn) -> None:
+    turn.set(letters=(*turn.lead.letters, Letter(turn.cue.at, turn.cue.who, turn.cue.text)))
+    steps.warm_up(turn)
+    turn.record("wrote to the client", why=turn.cue.line)
+
+
+@row(
+    "Any open lead",
+    ANY_OPEN,
+    ("throw",),
+    says="“throw” by the owner (by the keeper until an award), with or without a text",
+    then="`thrown`; refused while a claim stands, naming the claimants",
+    mails="no → client, with the text if given; outcome → list if it was offered",
+)
+def throw(turn: Turn) -> None:
+    if not _is_anybodys(turn) or steps.claims_stand(turn) or turn.wait_for_undo(text=turn.cue.text):
+        return
+    turn.record("throws it away", why=f"“{turn.cue.line}”")
+    if turn.lead.own and not turn.lead.handed_over and turn.cue.text and turn.lead.client:
+        turn.set(own="")  # the owner has written the no themselves: it is no draft any more
+    steps.say_no(turn, ended_as="thrown", text=turn.cue.text)
+
+
+@row("", ANY_OPEN, ("accepted:no",), says="", then="")
+def no_has_left(turn: Turn) -> None:
+    if turn.lead.awaits == "no":
+        steps.finish_throw(turn)
+    else:
+        turn.record("the no had left already", why="somebody spoke up while it was on its way")
+
+
+@row("", ANY_OPEN, ("failed:no",), says="", then="")
+def no_never_left(turn: Turn) -> None:
+    if turn.lead.awaits == "no":
+        turn.tell("unreachable", [turn.lead.owner], reason=turn.cue.text)
+        steps.finish_throw(turn)
+
+
+@row("Any open lead", ANY_OPEN, ("withdrawn",), says="“withdrawn” by the owner: the client no longer wants it",
+     then="`thrown`, reason withdrawn", mails="outcome → claimants; nothing → client")  # fmt: skip
+def withdraw_request(turn: Turn) -> None:
+    if not _is_anybodys(turn) or turn.wait_for_undo():
+        return
+    claimants = turn.lead.claimants
+    turn.end(Status.THROWN, "withdrawn")
+    turn.record("withdrawn by the client", why=f"“{turn.cue.line}”")
+    turn.tell("outcome", claimants, what="withdrawn", people=(), why="")
+
+
+@row("Any open lead", ANY_OPEN, ("cookie",), says="“cookie” by the owner",
+     then="`cookie`; refused while a claim stands", mails="none")  # fmt: skip
+def make_cookie(turn: Turn) -> None:
+    if not _is_anybodys(turn) or steps.claims_stand(turn) or turn.wait_for_undo():
+        return
+    turn.end(Status.COOKIE, "cookie")
+    turn.record("cookie", why=f"“{turn.cue.line}”")
+
+
+@row("Any open lead", (DOUGH, COOKIE, THROWN), ("bun",), says="“bun” by the owner, on dough or a cookie",
+     then="`offered`", mails="offer → list; ack if there was none")  # fmt: skip
+def make_bun(turn: Turn) -> None:
+    if steps.only_owner(turn):
+        return
+    turn.set(ended_at=None, ended_as="", own=turn.lead.own if not turn.lead.handed_over else "")
+    turn.record("bun", why=f"“{turn.cue.line}”")
+    turn.stop_all()
+    welcome(turn)
+    turn.set(on_list=False)
+    steps.open_offer(turn)
+    turn.receipt("bun")
+
+
+@row("Any open lead", ANY_OPEN, ("note",), says="“note …”", then="recorded", mails="none")
+def take_note(turn: Turn) -> None:
+    turn.record("note", why=turn.cue.text or turn.cue.line)
+
+
+@row(
+    "Any open lead",
+    ANY_OPEN,
+    ("client writes",),
+    says="client writes again",
+    then="appended",
+    mails="→ owner and claimants, with the client and the bun's address in Reply-To; "
+    "the list reads it in its next mail",
+)
+def client_writes(turn: Turn) -> None:
+    lead, cue = turn.lead, turn.cue
+    turn.set(letters=(*lead.letters, Letter(cue.at, "client", cue.text)))
+    if cue.message_id:
+        turn.set(client_thread=(*lead.client_thread, cue.message_id))
+    if lead.stage == "goodbye":  # the no has not left: what the client says now comes first
+        steps.go_dry(turn, why="the client wrote before the no had left")
+        turn.set(ended_as="")
+    turn.record("client writes", who="client")
+    readers = lead.team if lead.status == Status.TAKEN else (lead.owner, *lead.claimants)
+    turn.tell("follow-up", readers, text=cue.text)
+
+
+@row("Any open lead", ANY_OPEN, ("up",), says="a strategic request, in the owner's view: “up”", then="unchanged",
+     mails="personal offer → business developer")  # fmt: skip
+def send_up(turn: Turn) -> None:
+    developer = turn.world.business_developer
+    if not _is_anybodys(turn):
+        return
+    if not developer:
+        turn.refuse("no-developer")
+        return
+    turn.record("up", why=f"“{turn.cue.line}”")
+    turn.tell("up-offer", [developer], name=turn.world.name(turn.cue.who))
+    turn.receipt("up", people=turn.world.names([developer]))
+
+
+# -- taking words back --------------------------------------------------------------------------------------------
+
+
+@row("", ALL, ("undo",), says="", then="")
+def undo(turn: Turn) -> None:
+    """Stops a word that waits; otherwise takes back the sender's own last word on claims, while that is possible."""
+    lead, who = turn.lead, turn.cue.who
+    if (
+        lead.pending is not None
+        and lead.pending.who in (who, "")
+        and turn.cue.at <= lead.timers.get("undo", turn.cue.at)
+    ):
+        turn.set(pending=None)
+        turn.stop("undo")
+        turn.record(f"undone: {lead.pending.verb}", why=lead.pending.line)
+        turn.receipt("undone", verb=lead.pending.verb)
+        return
+    claim = lead.claim_of(who)
+    passed = any(p.who == who for p in lead.passes)
+    if claim is not None and claim.state == STANDING and lead.status in (Status.OFFERED, Status.DOUGH):
+        steps.withdraw(turn, who)
+        turn.receipt("yield")
+        turn.record("claim taken back", why=f"“{turn.cue.line}”")
+        after_withdrawal(turn)
+    elif claim is not None and claim.state == WITHDRAWN and lead.status in (Status.OFFERED, Status.CONTESTED):
+        steps.mark_claims(turn, [who], STANDING)
+        turn.set(passes=tuple(p for p in lead.passes if p.who != who))
+        turn.stop("objection")
+        turn.record("claim stands again", why=f"“{turn.cue.line}”")
+        turn.receipt("claim", closes=lead.timers.get("window"))
+    elif claim is not None and claim.state == INTEREST:
+        turn.set(claims=tuple(c for c in lead.claims if c.who != who))
+        turn.record("interest taken back", why=f"“{turn.cue.line}”")
+        turn.receipt("undone", verb="claim")
+    elif passed:
+        turn.set(passes=tuple(p for p in lead.passes if p.who != who))
+        turn.record("pass taken back", why=f"“{turn.cue.line}”")
+        turn.receipt("undone", verb="pass")
+    else:
+        turn.refuse("nothing-to-undo")
+
+
+@row("", ANY_OPEN, ("due:undo",), says="", then="")
+def take_effect(turn: Turn) -> None:
+    """The time for "undo" has passed: the word comes back as a settled cue, and every check is made again."""
+    pending = turn.lead.pending
+    turn.stop("undo")
+    turn.set(pending=None)
+    if pending is None:
+        return
+    from router.protocol.table import find_row
+
+    turn.cue = Cue(pending.verb, turn.cue.at, pending.who, pending.line, pending.text, settled=True)
+    entry = find_row(turn)
+    if entry is not None:
+        entry.act(turn)
+
+
+# -- time -----------------------------------------------------------------------------------------------------------
+
+
+@row("", ANY_OPEN, ("due:promise",), says="", then="")
+def keep_promise(turn: Turn) -> None:
+    """A time promised to the client has come and nothing has been written since: say how things stand (rule 5)."""
+    turn.stop("promise")
+    lead = turn.lead
+    if lead.status == Status.TAKEN or lead.stage == "goodbye":
+        return
+    if lead.released_by:
+        steps.tell_released(turn)
+        return
+    because = "contested" if lead.status == Status.CONTESTED else "nobody-yet"
+    by = steps.client_hears_last(turn)
+    if turn.tell_client("reheat", because=because, by=by):
+        turn.promise(by)
+    elif lead.client and lead.warmed_at:
+        turn.promise(turn.world.after(max(lead.warmed_at, turn.cue.at), turn.world.terms.reheat_every))
+
+
+@row("", (DOUGH,), ("due:dough",), says="", then="")
+def still_dough(turn: Turn) -> None:
+    turn.start(dough=turn.in_time(turn.world.terms.still_dough))
+    turn.tell("still-dough", [turn.lead.owner])
+
+
+@row("", (DOUGH,), ("claim",), says="", then="")
+def claim_on_dough(turn: Turn) -> None:
+    """A claim on dough stands, and counts in the window once the dough is offered: no claim is lost (rule 6)."""
+    steps.add_claim(turn)
+    turn.receipt("claim-on-dough")
+
+
+@row("", ANY_OPEN, ("keeper turns",), says="", then="")
+def keeper_turns(turn: Turn) -> None:
+    """Open buns pass on with the rota; both keepers get one mail for all of them, sent by the caller."""
+    turn.set(owner=turn.cue.who)
+    turn.record("the keeper's week has turned", who="router", why=f"{turn.world.name(turn.cue.who)} owns it now")
+
+
+@row("", ALL, ("unreachable",), says="", then="")
+def unreachable(turn: Turn) -> None:
+    """A delivery report about this lead: the client cannot be reached, or a colleague who owns or claims cannot."""
+    turn.record("mail came back", why=turn.cue.text, who="router")
+    if turn.cue.who:
+        turn.tell_keeper("colleague-unreachable", name=turn.world.name(turn.cue.who), reason=turn.cue.text)
+    else:
+        turn.tell("unreachable", [turn.lead.owner], reason=turn.cue.text)

@@ -1,0 +1,81 @@
+"""After the end: a thrown bun can be microwaved, a client may write again, an old client begins anew."""
+
+from __future__ import annotations
+
+from router.lead import INTEREST, Lead, Letter, Status
+from router.protocol import steps
+from router.protocol.table import ANY_ENDED, COOKIE, EATEN, THROWN, row
+from router.turn import Turn, World
+
+
+def _still_warm(turn: Turn) -> bool:
+    ended = turn.lead.ended_at
+    return ended is not None and turn.cue.at <= turn.world.after(ended, turn.world.terms.microwave)
+
+
+@row("Ended", (THROWN,), ("claim",), when=_still_warm, says="thrown, ≤ 30 days: “mine”",
+     then="`taken` (a bun can be microwaved)", mails="handover, outcome")  # fmt: skip
+def microwave(turn: Turn) -> None:
+    steps.add_claim(turn)
+    steps.award(turn, turn.cue.who, why="claimed after it was thrown away")
+
+
+@row("", (THROWN, COOKIE), ("claim",), says="", then="")
+def claim_long_after(turn: Turn) -> None:
+    """Too old, or a cookie: the wish is kept, and the last owner can open it again with "bun"."""
+    steps.add_claim(turn, INTEREST)
+    turn.refuse("ended-long-ago", owner=turn.world.name(turn.lead.owner))
+
+
+@row("Ended", (THROWN, COOKIE), ("client writes",), says="thrown, cookie: client writes again", then="unchanged",
+     mails="→ last owner: “bun” opens it again; asked again once after a working day")  # fmt: skip
+def client_writes_after_no(turn: Turn) -> None:
+    _append(turn)
+    turn.set(reopen_asked=False)
+    turn.start(reask=turn.in_time(turn.world.terms.freshness))
+    turn.tell("reopen", [_last_owner(turn)], text=turn.cue.text, again=False)
+
+
+@row("", (THROWN, COOKIE), ("due:reask",), says="", then="")
+def ask_again(turn: Turn) -> None:
+    turn.stop("reask")
+    if not turn.lead.reopen_asked:
+        turn.set(reopen_asked=True)
+        text = next((letter.text for letter in reversed(turn.lead.letters) if letter.who == "client"), "")
+        turn.tell("reopen", [_last_owner(turn)], text=text, again=True)
+
+
+@row("Ended", (EATEN,), ("client writes",), says="eaten: client writes again", then="unchanged", mails="→ owner")
+def client_writes_after_eaten(turn: Turn) -> None:
+    _append(turn)
+    turn.tell("follow-up", turn.lead.team or (turn.lead.owner,), text=turn.cue.text)
+
+
+def starts_anew(lead: Lead, world: World) -> bool:
+    """Eaten, and "after 30 days, or the owner has left or is away": the client's mail is a new bun, linked."""
+    if lead.status != Status.EATEN or lead.ended_at is None:
+        return False
+    return world.after(lead.ended_at, world.terms.eaten_for) < world.now or not world.is_here(lead.owner)
+
+
+def _append(turn: Turn) -> None:
+    turn.set(letters=(*turn.lead.letters, Letter(turn.cue.at, "client", turn.cue.text)))
+    if turn.cue.message_id:
+        turn.set(client_thread=(*turn.lead.client_thread, turn.cue.message_id))
+    turn.record("client writes", who="client")
+
+
+def _last_owner(turn: Turn) -> str:
+    owner = turn.lead.owner
+    return owner if owner in turn.world.people else turn.world.keeper or turn.world.standing_keeper
+
+
+@row("", ANY_ENDED, ("pass", "yield", "word", "person writes", "note", "joined"), says="", then="")
+def only_recorded(turn: Turn) -> None:
+    """Said about a bun that has ended: it stands in the history and changes nothing."""
+    turn.record(turn.cue.name, why=turn.cue.line)
+
+
+@row("", ANY_ENDED, ("left", "keeper turns", "early", "due:promise", "due:undo"), says="", then="")
+def no_longer_matters(turn: Turn) -> None:
+    turn.stop(turn.cue.name.removeprefix("due:"))
