@@ -10,6 +10,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import grp
+import itertools
+import os
+import pwd
 import shutil
 import socket
 import ssl
@@ -19,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -328,3 +333,221 @@ def _authenticate(users: Mapping[str, str]) -> Callable[..., AuthResult]:
         return AuthResult(success=users.get(data.login.decode()) == data.password.decode(), handled=False)
 
     return check
+
+
+# Postfix's smtp-sink: fast, for floods and benches --------------------------------------------------------------------
+
+
+class SmtpSink:
+    """smtp-sink on loopback. With `folder` every mail is kept there, a file each, with X-Mail-Args and X-Rcpt-Args."""
+
+    def __init__(self, folder: Path | None = None, *, options: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self.options = options
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        program = _program("smtp-sink", "postfix")
+        self.port = free_port()
+        command = [program, *self.options, *(["-u", "nobody"] if os.getuid() == 0 else [])]
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _give_away(self.folder)
+            command += ["-d", f"{self.folder}/%s."]
+        self._process = subprocess.Popen([*command, f"{HOST}:{self.port}", "500"], cwd=self.folder or "/")
+        wait_until(lambda: _listens(self.port), 10, "smtp-sink")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    def mails(self) -> list[bytes]:
+        """What was accepted, in no order; needs `folder`."""
+        return [path.read_bytes() for path in sorted(self.folder.iterdir())] if self.folder else []
+
+
+def _program(name: str, package: str) -> str:
+    """Where `name` is; ServerMissing when it is not installed. Servers live in sbin, which few have on their path."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    if found := shutil.which(name, path=path):
+        return found
+    raise ServerMissing(f"{name} is not installed (apt-get install {package})")
+
+
+def _give_away(*paths: Path) -> None:
+    """Servers refuse to handle mail as root: what they are to write then belongs to nobody."""
+    if os.getuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        for path in paths:
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+
+# Dovecot --------------------------------------------------------------------------------------------------------------
+
+_DOVECOT = """
+protocols = imap
+listen = {host}
+base_dir = {home}/run
+state_dir = {home}/state
+log_path = {home}/log
+default_internal_user = {service_user}
+default_internal_group = {service_group}
+default_login_user = {login_user}
+ssl = yes
+ssl_cert = <{certificates.certificate}
+ssl_key = <{certificates.key}
+ssl_dh =
+disable_plaintext_auth = no
+auth_failure_delay = 0
+auth_mechanisms = plain login
+mail_location = maildir:~/Maildir
+mail_plugins = quota
+protocol imap {{
+  mail_plugins = quota imap_quota
+  mail_max_userip_connections = 1000
+}}
+plugin {{
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_grace = 0
+}}
+namespace inbox {{
+  inbox = yes
+  separator = {separator}
+  prefix = {prefix}
+}}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = passwd-file
+  args = {home}/limited
+  default_fields = uid={mail_user.pw_uid} gid={mail_user.pw_gid} home={home}/mail/%n
+}}
+userdb {{
+  driver = static
+  args = uid={mail_user.pw_uid} gid={mail_user.pw_gid} home={home}/mail/%n
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+service imap-login {{
+  chroot =
+  service_count = 0
+  inet_listener imap {{
+    port = {plain}
+  }}
+  inet_listener imaps {{
+    port = {tls}
+    ssl = yes
+  }}
+}}
+{extra}
+"""
+
+
+class Dovecot:
+    """A private Dovecot on loopback: any user logs in with `PASSWORD`, and gets a Maildir at the first login.
+
+    `plain_port` offers STARTTLS as well; `tls_port` is TLS from the start. `prefix` and `separator` shape the
+    namespace ("INBOX." and "." as Courier had it). `extra` is appended to the configuration (`imap_capability = …`).
+    `limited` gives users a quota: {"bo": "*:messages=3"}.
+    """
+
+    PASSWORD = "correct-horse"
+
+    def __init__(
+        self, *, separator: str = "/", prefix: str = "", extra: str = "", limited: Mapping[str, str] | None = None
+    ) -> None:
+        self._limited = limited or {}
+        self._shape = {"separator": separator, "prefix": prefix, "extra": extra}
+        self.plain_port = 0
+        self.tls_port = 0
+
+    def __enter__(self) -> Self:
+        program = _program("dovecot", "dovecot-imapd")
+        self._temporary = tempfile.TemporaryDirectory(prefix="dc", dir="/tmp")  # short: sockets live below it
+        self.home = Path(self._temporary.name)
+        self.home.chmod(0o755)
+        for name in ("mail", "state"):
+            (self.home / name).mkdir()
+        _give_away(self.home / "mail")
+        lines = [f"{user}:::::::userdb_quota_rule={rule}\n" for user, rule in self._limited.items()]
+        (self.home / "limited").write_text("".join(lines))
+        self.certificates = make_certificates(self.home)
+        self.plain_port, self.tls_port = free_port(), free_port()
+        (self.home / "conf").write_text(self._configuration())
+        self._process = subprocess.Popen([program, "-F", "-c", str(self.home / "conf")], stderr=subprocess.DEVNULL)
+        try:
+            wait_until(self._ready, 15, "Dovecot")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(15)
+        self._temporary.cleanup()
+
+    def _configuration(self) -> str:
+        root = os.getuid() == 0
+        me = pwd.getpwuid(os.getuid()).pw_name
+        return _DOVECOT.format(
+            host=HOST,
+            home=self.home,
+            certificates=self.certificates,
+            password=self.PASSWORD,
+            service_user="dovecot" if root else me,
+            service_group="dovecot" if root else grp.getgrgid(os.getgid()).gr_name,
+            login_user="dovenull" if root else me,
+            mail_user=pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid()),
+            plain=self.plain_port,
+            tls=self.tls_port,
+            **self._shape,
+        )
+
+    def _ready(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"Dovecot ended at its start: {self.log()}")
+        return _listens(self.plain_port) and _listens(self.tls_port)
+
+    def log(self) -> str:
+        """What Dovecot wrote, for a failed test."""
+        path = self.home / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def maildir(self, user: str, folder: str = "INBOX") -> Path:
+        """Where the mails of a folder ("INBOX", "Handled", "A.B") lie; made when missing."""
+        top = self.home / "mail" / user / "Maildir"
+        path = top if folder == "INBOX" else top / f".{folder}"
+        for part in (top.parent, top, path, *(path / name for name in ("tmp", "new", "cur"))):
+            if not part.exists():
+                part.mkdir()
+                _give_away(part)
+        return path
+
+    def deliver(self, user: str, raw: bytes, folder: str = "INBOX", received: datetime | None = None) -> None:
+        """Put a mail into a Maildir as a delivery agent does: written to tmp/, renamed into new/."""
+        box = self.maildir(user, folder)
+        name = f"{time.time_ns()}.{next(_NUMBERS)}.local"
+        written = box / "tmp" / name
+        written.write_bytes(raw.replace(b"\r\n", b"\n"))
+        if received:
+            os.utime(written, (received.timestamp(), received.timestamp()))
+        _give_away(written)
+        written.rename(box / "new" / name)
+
+    def mails(self, user: str, folder: str = "INBOX") -> list[bytes]:
+        """The mails that lie in a folder, in the order of their file names."""
+        box = self.maildir(user, folder)
+        paths = sorted([*(box / "new").iterdir(), *(box / "cur").iterdir()], key=lambda path: path.name)
+        return [path.read_bytes() for path in paths]
+
+
+_NUMBERS = itertools.count()
