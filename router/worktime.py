@@ -214,6 +214,20 @@ class Calendar:
             passed += min(closes, b) - max(opens, a)
         return passed
 
+    def back(self, moment: datetime, span: Span) -> datetime:
+        """The latest moment since which `span` has passed at `moment`: since when "the last 2 working days" run."""
+        moment = moment.astimezone(UTC)
+        if not span.working or not span:
+            return moment - span.plain
+        worked, day = self.length(span), moment.astimezone(self.zone).date()
+        while True:
+            if self.works_on(day):
+                ends = min(moment, self._closes(day))
+                worked -= max(ends - self._opens(day), NOTHING)
+                if worked <= NOTHING:
+                    return self._opens(day) - worked
+            day -= ONE_DAY
+
     def length(self, span: Span) -> timedelta:
         """The working time of a working span, the time of a plain one."""
         if span.working and span.unit == "day":
