@@ -1,0 +1,85 @@
+"""The house: what the core knows of the collective, as values.
+
+Job: hold those of the operator's settings that decisions and mails rest on, so that the core never sees the
+configuration file. Built once by the shell from `config.Settings`. Core: no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from router.ids import Ids
+from router.turn import Terms
+from router.worktime import Calendar, Span, parse_span
+
+DEFAULT_WORDS: Mapping[str, str] = MappingProxyType(
+    {"bun": "bun", "dough": "dough", "cookie": "cookie", "BUN": "BUN", "DOU": "DOU"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A consultant as the roster in the configuration names them."""
+
+    key: str
+    name: str
+    addresses: tuple[str, ...]
+    skills: tuple[str, ...] = ()
+    away: tuple[tuple[str, str], ...] = ()  # ISO dates, both days included
+    available: str = ""  # ISO date from which they are free
+    never_claims: bool = False
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Restraint: how many mails a day at most. PROTOCOL "Restraint"."""
+
+    per_address: int = 60
+    per_lead: int = 80
+    total: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    name: str
+    address: str  # the shared address, lower-case
+    ids: Ids
+    calendar: Calendar
+    members: Mapping[str, Member]
+    terms: Terms = field(default_factory=Terms)
+    list_address: str = ""  # "" = offers go to every consultant one by one
+    list_id: str = ""  # as the List-Id header names it, without brackets
+    list_dkim: str = ""  # domain of the list's DKIM signature
+    keeper: str = ""
+    rota: tuple[str, ...] = ()
+    deputy: str = ""
+    mediator: str = ""
+    business_developer: str = ""
+    operator: str = ""
+    languages: tuple[str, ...] = ("en",)
+    words: Mapping[str, str] = DEFAULT_WORDS
+    forms: tuple[str, ...] = ()  # senders of website forms
+    show_client: str = "name"  # what an offer tells of the client: none, name, all
+    plus_addresses: bool | None = None  # None = found out by a round trip
+    trust_senders: str = "authenticated"  # or "address"
+    authserv_id: str = ""
+    exchange_online: bool = False
+    banners: tuple[str, ...] = ()
+    phrases: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    bounds: Bounds = Bounds()
+    confirm_for: Span = field(default_factory=lambda: parse_span("2 working days"))
+    settle: Span = field(default_factory=lambda: parse_span("2 minutes"))
+    folders: Mapping[str, str] = MappingProxyType({})  # where mail is filed: done, aside, quarantine; "" = stays
+    happiness: str = "off"
+
+    @property
+    def people_by_address(self) -> dict[str, str]:
+        """Address → key, for the whole roster."""
+        return {address: m.key for m in self.members.values() for address in m.addresses}
+
+    @property
+    def domain(self) -> str:
+        return self.address.partition("@")[2]
