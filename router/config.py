@@ -132,7 +132,8 @@ def parse(data: Mapping[str, Any], where: str = FILE) -> Settings:
     while not isinstance(settings := read_settings(left, folder), Settings):
         for wrong in settings:
             faults.setdefault(_dotted(wrong.place), _sentence(wrong))
-        if not any([_set_aside(left, wrong) for wrong in settings]):
+        removed = [_set_aside(left, wrong) for wrong in settings]
+        if not any(removed):
             raise ConfigError(_reported(faults), where)
     for key, sentence in _contradictions(settings):
         if not any(_within(key, known) or _within(known, key) for known in faults):
@@ -204,9 +205,13 @@ def _set_aside(data: dict[str, Any], wrong: Wrong) -> bool:
     loc = wrong.place[:-1] if wrong.kind == "missing" else wrong.place
     last = max(index for index, step in enumerate(loc) if isinstance(step, str))
     inner: Any = data
-    for step in loc[:last]:
-        inner = inner[step] if isinstance(step, int) else inner.get(step, {})
-    return inner.pop(loc[last], None) is not None
+    try:
+        for step in loc[:last]:
+            inner = inner[step]
+        del inner[loc[last]]
+    except (KeyError, IndexError, TypeError):
+        return False  # taken out before, with what held it
+    return True
 
 
 def _sentence(wrong: Wrong) -> str:
