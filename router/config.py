@@ -138,6 +138,7 @@ def parse(data: Mapping[str, Any], where: str = FILE) -> Settings:
     for key, sentence in _contradictions(settings):
         if not any(_within(key, known) or _within(known, key) for known in faults):
             faults[key] = sentence
+    faults = {key: sentence for key, sentence in faults.items() if not _is_echo(key, faults, data)}
     if faults:
         raise ConfigError(_reported(faults), where)
     return settings
@@ -194,6 +195,15 @@ def _dotted(loc: tuple[int | str, ...]) -> str:
 
 def _reported(faults: Mapping[str, str]) -> list[str]:
     return [f"{key}: {sentence}" for key, sentence in faults.items()]
+
+
+def _is_echo(key: str, faults: Mapping[str, str], data: Mapping[str, Any]) -> bool:
+    """Whether a fault of [smtp]'s login is only [imap]'s, from which it was taken over."""
+    section, _, rest = key.partition(".")
+    twin = any(_within(known, f"imap.{rest.partition('.')[0]}") for known in faults)
+    own = data.get("smtp")
+    written = own if isinstance(own, dict) else {}
+    return section == "smtp" and twin and rest.startswith(SOURCES) and not any(source in written for source in SOURCES)
 
 
 def _within(key: str, place: str) -> bool:
@@ -274,6 +284,7 @@ def _contradictions(settings: Settings) -> Faults:
     yield from _check_folders(settings.imap)
     yield from _check_hours(settings.hours)
     yield from _check_spans(settings)
+    yield from _check_bounds(settings)
     for verb in settings.reading.phrases:
         if verb not in VERBS:
             yield f"reading.phrases.{verb}", "is not a command" + _meant(verb, VERBS)
@@ -402,6 +413,14 @@ def _check_folders(imap: Imap) -> Faults:
     for key in ("sent", "junk"):
         if getattr(imap, key) in imap.folders:
             yield f"imap.{key}", "is also among imap.folders; keep it in one of the two"
+
+
+def _check_bounds(settings: Settings) -> Faults:
+    people = len(settings.roster) if settings.collective.members else 1
+    for key in ("per_lead", "total"):
+        bound = getattr(settings.restraint, key)
+        if bound < 6 * people:  # offer, second and last call, outcome, and some words in between
+            yield f"restraint.{key}", f"{bound} is not enough for the mails of one bun; make it at least {6 * people}"
 
 
 def _check_spans(settings: Settings) -> Faults:
