@@ -31,6 +31,9 @@ INBOX, SENT, JUNK = "inbox", "sent", "junk"
 GENERAL_VERBS = frozenset({"status", "list", "help", "away", "back", "skills", "yes"})
 
 
+NOBODY = Address("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """A mail as it was met: what it says, when the server received it, and where."""
@@ -64,7 +67,7 @@ class Verdict:
 
     kind: str
     reason: str
-    author: Address = Address("", "")
+    author: Address = NOBODY
     person: str = ""  # roster key, when the author is on it
     lead: int | None = None
     thread: Thread | None = None
@@ -194,7 +197,9 @@ def find_thread(case: Case) -> Thread | None:
 
 def _by_subject(case: Case) -> Thread | None:
     """A tag like [BUN 42] is believed from a colleague, or from the client of that very lead."""
-    tag = re.compile(rf"\[(?:{re.escape(case.house.words['BUN'])}|{re.escape(case.house.words['DOU'])})\s+(\d{{1,9}})\]", re.I)
+    tag = re.compile(
+        rf"\[(?:{re.escape(case.house.words['BUN'])}|{re.escape(case.house.words['DOU'])})\s+(\d{{1,9}})\]", re.I
+    )
     match = tag.search(case.message.subject)
     lead = case.view.lead(int(match[1])) if match else None
     if lead is None:
@@ -251,7 +256,9 @@ _LABELLED = re.compile(
     r"(?:mailto:)?<?([^\s<>,;:\"|]+@[^\s<>,;:\"|]+\.[a-z]{2,})",
     re.IGNORECASE,
 )
-_LABELLED_NAME = re.compile(r"^\s*[*_]*(?:your name|full name|name|namn|nom|nombre|naam)[*_]*\s*:[*_\s]*(\S.{0,80})$", re.I)
+_LABELLED_NAME = re.compile(
+    r"^\s*[*_]*(?:your name|full name|name|namn|nom|nombre|naam)[*_]*\s*:[*_\s]*(\S.{0,80})$", re.I
+)
 
 
 def _labelled_client(text: str, known: set[str]) -> Address:
@@ -338,7 +345,9 @@ def _colleagues_mail(case: Case, proof: Proof) -> Verdict:
         if lead.client and lead.client in {a.address for a in (*case.message.to, *case.message.cc)}:
             reply = _reply(case)
             return case.verdict("reply", "word to the client", to_client=True, proof=proof, reply=reply)
-        return _read_words(case, proof, "reply", f"on the thread of bun {lead.id}, by {case.thread.how if case.thread else ''}")
+        return _read_words(
+            case, proof, "reply", f"on the thread of bun {lead.id}, by {case.thread.how if case.thread else ''}"
+        )
     post = read_post(case.message.subject, case.house)
     forward = read_forward(case.message)
     if post is not None:
@@ -470,7 +479,9 @@ def identity(message: Message, author: str) -> str:
     return f"<{hashlib.sha256(facts.encode()).hexdigest()[:32]}@no-message-id>"
 
 
-_REPLY_PREFIX = re.compile(r"^\s*(?:(?:re|sv|aw|vs|fwd?|fw|vb|wg|tr|rv|antw|ref)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE)
+_REPLY_PREFIX = re.compile(
+    r"^\s*(?:(?:re|sv|aw|vs|fwd?|fw|vb|wg|tr|rv|antw|ref)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE
+)
 
 
 def plain_subject(subject: str) -> str:

@@ -1,0 +1,557 @@
+"""A mail that a decision wants, and the templates: the bytes that leave.
+
+Job: turn a `Mail` intent into one `Outgoing` per envelope: who gets it, in which language, under which Message-ID, as
+multipart text and HTML. jinja2 is imported only here. Core: the templates' sources come in as strings.
+
+A template is text: a first line "Subject: …", an empty line, then the body. The HTML is made from that same text, so
+the two never differ; every fact is escaped there. Three helpers mark what HTML shows in its own way: `quote(text)` a
+stranger's words, `fact(label, value)` a line of facts, `button(word)` a mailto: button (left out of the text). Their
+marks are control characters, which are taken out of every fact, so nobody outside can write one.
+
+Invariants: no header value holds CR or LF; what a client wrote is shown as text and as nothing else; an address that
+a client may see never holds a consultant's token; the same intent gives the same Message-ID for ever.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from html import escape
+from typing import Any
+from urllib.parse import quote as percent
+
+import jinja2
+
+from router.house import House
+from router.ids import CLIENT, COLLEAGUES
+from router.lead import Lead
+from router.mime import address_header, header_value, write_mail
+from router.reply import MARKERS
+from router.turn import Mail, World
+
+LANGUAGES = ("en", "sv", "de", "fr", "es", "nl")
+QUARTER = timedelta(minutes=15)
+
+# Every kind of mail: who reads it, and the facts that its template may use besides the common ones (`COMMON`).
+TO_CLIENT, TO_LIST, TO_PERSON, TO_OPERATOR = "client", "list", "person", "operator"
+COMMON = ("collective", "words", "lead", "marker", "person")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    audience: str
+    facts: tuple[str, ...] = ()
+    marker: bool = False  # begins with the marker line above which people answer
+    shows_request: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    # to the client: a person's name and a time, and no word of the protocol
+    "ack": Kind(TO_CLIENT, ("by",)),
+    "reheat": Kind(TO_CLIENT, ("because", "by", "name")),
+    "handover": Kind(TO_CLIENT, ("owner", "team")),
+    "no": Kind(TO_CLIENT, ("text", "because")),
+    "word": Kind(TO_CLIENT, ("text", "name")),
+    # to the list
+    "offer": Kind(TO_LIST, ("closes", "linked", "last_owner"), marker=True, shows_request=True),
+    "second-call": Kind(TO_LIST, (), marker=True, shows_request=True),
+    "last-call": Kind(TO_LIST, ("by",), marker=True, shows_request=True),
+    "back": Kind(TO_LIST, ("closes", "name", "interested"), marker=True, shows_request=True),
+    "dough": Kind(TO_LIST, ("what",), marker=True, shows_request=True),
+    "outcome": Kind(TO_LIST, ("what", "people", "why")),
+    # to the keeper (to the list while keeper and deputy are away)
+    "decide": Kind(TO_PERSON, ("because", "by"), marker=True, shows_request=True),
+    "nobody-yet": Kind(TO_PERSON, (), marker=True),
+    "bun-or-cookie": Kind(TO_PERSON, ("reason", "by"), marker=True, shows_request=True),
+    "owner-left": Kind(TO_PERSON, ("name",)),
+    "colleague-unreachable": Kind(TO_PERSON, ("name", "reason")),
+    "one-of-us": Kind(TO_PERSON, ("sender", "line", "number"), marker=True),
+    "aside": Kind(TO_PERSON, ("items",), marker=True),
+    "rota": Kind(TO_PERSON, ("leads", "incoming", "other"), marker=True),
+    # to one consultant
+    "receipt": Kind(
+        TO_PERSON,
+        ("what", "line", "closes", "effect", "text", "people", "client", "uncertain", "by", "until", "verb", "skills"),
+        marker=True,
+    ),
+    "refused": Kind(TO_PERSON, ("why", "line", "verb", "owner", "people", "name", "status"), marker=True),
+    "contest": Kind(TO_PERSON, ("claimants", "mediator", "mediate", "ends", "fallback"), marker=True),
+    "mediate": Kind(TO_PERSON, ("claimants", "ends"), marker=True, shows_request=True),
+    "unless": Kind(TO_PERSON, ("name", "at"), marker=True),
+    "all-yielded": Kind(TO_PERSON, ("people",), marker=True),
+    "personal-offer": Kind(TO_PERSON, ("because", "name", "closes"), marker=True, shows_request=True),
+    "up-offer": Kind(TO_PERSON, ("name",), marker=True, shows_request=True),
+    "invitation": Kind(TO_PERSON, ("name",), marker=True, shows_request=True),
+    "handover-owner": Kind(TO_PERSON, ("owner", "team"), marker=True, shows_request=True),
+    "nudge": Kind(TO_PERSON, (), marker=True),
+    "silent": Kind(TO_PERSON, ("name", "to_owner"), marker=True),
+    "follow-up": Kind(TO_PERSON, ("text",), marker=True),
+    "reopen": Kind(TO_PERSON, ("text", "again"), marker=True),
+    "draft": Kind(TO_PERSON, ("about", "preview"), marker=True),
+    "please-tell": Kind(TO_PERSON, ("about", "preview"), marker=True),
+    "has-it": Kind(TO_PERSON, (), marker=True),
+    "too-late": Kind(TO_PERSON, (), marker=True),
+    "late-claim": Kind(TO_PERSON, ("name", "received"), marker=True),
+    "joined": Kind(TO_PERSON, ("owner",), marker=True),
+    "still-dough": Kind(TO_PERSON, (), marker=True, shows_request=True),
+    "unreachable": Kind(TO_PERSON, ("reason",), marker=True),
+    "not-seen": Kind(TO_PERSON, ("line",), marker=True),
+    "unclear": Kind(TO_PERSON, ("line",), marker=True),
+    "talk": Kind(TO_PERSON, ("text", "name"), marker=True),
+    "help": Kind(TO_PERSON, ("line",)),
+    "confirm": Kind(TO_PERSON, ("line", "received"), marker=True),
+    "status": Kind(TO_PERSON, ("leads", "mine", "silenced")),
+    "happiness": Kind(TO_PERSON, (), marker=True),
+    # the collective's own business
+    "digest": Kind(TO_LIST, ("digest",)),
+    "report": Kind(TO_PERSON, ("report",)),
+    "alert": Kind(TO_OPERATOR, ("what", "detail")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A mail ready to leave: one envelope. `to` is the role it was written for: part of its identity."""
+
+    lead: int
+    kind: str
+    to: str
+    recipients: tuple[str, ...]
+    message_id: str
+    raw: bytes
+    audience: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Where one copy goes and how an answer to it comes back."""
+
+    to: str
+    recipients: tuple[tuple[str, str], ...]  # (name, address)
+    cc: tuple[tuple[str, str], ...]
+    reply_to: tuple[str, ...]
+    language: str
+
+
+# -- templates --------------------------------------------------------------------------------------------------------
+
+
+class Templates:
+    """The compiled templates of every language, from sources that the shell has read: "sv/offer" → text."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self.sources = dict(sources)
+        self._environment = jinja2.Environment(
+            loader=jinja2.DictLoader(self.sources),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=False,
+            autoescape=False,  # noqa: S701  # these are text; `to_html` escapes every character of what they yield
+        )
+        self._environment.globals.update(quote=mark_quote, fact=mark_fact, button=mark_button)
+
+    def languages(self) -> tuple[str, ...]:
+        return tuple(sorted({name.split("/")[0] for name in self.sources if "/" in name}))
+
+    def render(self, language: str, kind: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+        """(subject, marked body). Raises jinja2.TemplateError when a template is at fault."""
+        template = self._environment.get_template(f"{language}/{kind}")
+        head, _, body = template.render(facts).lstrip("\n").partition("\n")
+        return header_value(head.removeprefix("Subject:").strip()), re.sub(r"\n{3,}", "\n\n", body.strip()) + "\n"
+
+
+# -- marks: what text and HTML show differently ------------------------------------------------------------------------
+
+_QUOTE, _FACT, _BUTTON, _SPLIT = "\x01", "\x02", "\x03", "\x04"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def clean_text(text: str, cap: int = 64 * 1024) -> str:
+    """A stranger's text without control characters and without marks that turn the reading direction."""
+    return _CONTROL.sub("", text[:cap].replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def clean_line(text: object, cap: int = 200) -> str:
+    line = " ".join(clean_text(str(text), cap * 4).split())
+    return line if len(line) <= cap else line[: cap - 1] + "…"
+
+
+def mark_quote(text: str) -> str:
+    lines = clean_text(text).strip().split("\n")
+    return "\n".join(_QUOTE + line.rstrip() for line in lines)
+
+
+def mark_fact(label: str, value: object) -> str:
+    return f"{_FACT}{clean_line(label)}{_SPLIT}{clean_line(value, 400)}"
+
+
+def mark_button(word: str, label: str = "") -> str:
+    return f"{_BUTTON}{clean_line(word)}{_SPLIT}{clean_line(label or word)}"
+
+
+def to_text(marked: str) -> str:
+    out: list[str] = []
+    for line in marked.split("\n"):
+        if line.startswith(_BUTTON):
+            continue
+        if line.startswith(_QUOTE):
+            line = "> " + line[1:] if line[1:] else ">"
+        elif line.startswith(_FACT):
+            label, _, value = line[1:].partition(_SPLIT)
+            line = f"{label}: {value}"
+        out.append(line)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).strip() + "\n"
+
+
+_FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5"
+_BUTTON_STYLE = (
+    "display:inline-block;padding:11px 22px;margin:4px 10px 4px 0;border-radius:6px;"
+    "background:#1d5fa8;color:#ffffff;text-decoration:none;font-weight:600"
+)
+_BUTTON_STYLE_2 = (
+    "display:inline-block;padding:10px 21px;margin:4px 10px 4px 0;border-radius:6px;"
+    "border:1px solid #8a8f98;color:inherit;text-decoration:none;font-weight:600"
+)
+
+
+def to_html(marked: str, mailto: Callable[[str], str], language: str) -> str:
+    """The same text as simple HTML: paragraphs, quotes, facts, buttons. Everything in it is escaped here."""
+    blocks: list[str] = []
+    for kind, lines in _blocks(marked):
+        blocks.append(_BLOCKS[kind](lines, mailto))
+    body = "\n".join(blocks)
+    return (
+        f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="supported-color-schemes" content="light dark">\n'
+        "<title></title>\n</head>\n"
+        f'<body style="margin:0;padding:16px;{_FONT}">\n'
+        '<table role="presentation" width="100%" style="border-collapse:collapse;max-width:640px">\n<tr>\n'
+        f'<td style="padding:0;{_FONT};word-break:break-word;overflow-wrap:anywhere">\n{body}\n</td>\n</tr>\n</table>\n'
+        "</body>\n</html>\n"
+    )
+
+
+def _blocks(marked: str) -> list[tuple[str, list[str]]]:
+    out: list[tuple[str, list[str]]] = []
+    for line in marked.split("\n"):
+        kind = line[:1] if line[:1] in (_QUOTE, _FACT, _BUTTON) else "p" if line.strip() else ""
+        if kind and out and out[-1][0] == kind:
+            out[-1][1].append(line)
+        else:
+            out.append((kind, [line]))
+    return [(kind, lines) for kind, lines in out if kind]
+
+
+def _html_paragraph(lines: list[str], mailto: Callable[[str], str]) -> str:
+    return f'<p style="margin:0 0 14px 0">{"<br>".join(escape(line) for line in lines)}</p>'
+
+
+def _html_quote(lines: list[str], mailto: Callable[[str], str]) -> str:
+    text = "<br>\n".join(escape(line[1:]) for line in lines)
+    return f'<div style="margin:0 0 16px 0;padding:8px 0 8px 14px;border-left:4px solid #c9a45c">{text}</div>'
+
+
+def _html_facts(lines: list[str], mailto: Callable[[str], str]) -> str:
+    rows = []
+    for line in lines:
+        label, _, value = line[1:].partition(_SPLIT)
+        rows.append(
+            f'<tr><td style="padding:2px 14px 2px 0;vertical-align:top;white-space:nowrap;{_FONT};opacity:.75">'
+            f'{escape(label)}</td><td style="padding:2px 0;{_FONT}">{escape(value)}</td></tr>'
+        )
+    table = '<table role="presentation" style="border-collapse:collapse;margin:0 0 16px 0">'
+    return f"{table}{''.join(rows)}</table>"
+
+
+def _html_buttons(lines: list[str], mailto: Callable[[str], str]) -> str:
+    links = []
+    for line in lines:
+        word, _, label = line[1:].partition(_SPLIT)
+        style = _BUTTON_STYLE if not links else _BUTTON_STYLE_2
+        links.append(f'<a href="{escape(mailto(word))}" style="{style}">{escape(label)}</a>')
+    return f'<p style="margin:0 0 16px 0">{"".join(links)}</p>'
+
+
+_BLOCKS: Mapping[str, Callable[[list[str], Callable[[str], str]], str]] = {
+    "p": _html_paragraph,
+    _QUOTE: _html_quote,
+    _FACT: _html_facts,
+    _BUTTON: _html_buttons,
+}
+
+
+# -- from intent to bytes ------------------------------------------------------------------------------------------
+
+
+def compose(
+    mail: Mail, lead: Lead | None, world: World, house: House, templates: Templates, plus: bool
+) -> list[Outgoing]:
+    """The mails for one intent: one, or one for each consultant where the list is the people themselves.
+
+    `plus`: reply addresses with tokens may be used, since a round trip has proved that the mail server delivers them.
+    """
+    return [
+        _compose_one(mail, envelope, lead, world, house, templates)
+        for envelope in _envelopes(mail, lead, world, house, plus)
+    ]
+
+
+def _envelopes(mail: Mail, lead: Lead | None, world: World, house: House, plus: bool) -> list[Envelope]:
+    number = lead.id if lead else 0
+    plain = (house.address,)
+
+    def answers(scope: str) -> tuple[str, ...]:
+        return (house.ids.reply_address(number, scope),) if plus and number else plain
+
+    if mail.to == "list" and house.list_address:
+        to = ((house.name, house.list_address),)
+        return [Envelope("list", to, (), answers(COLLEAGUES), house.languages[0])]
+    if mail.to == "list":
+        return [_to_person(key, world, house, answers) for key in world.people]
+    if mail.to.startswith("@"):
+        return [_to_person(mail.to[1:], world, house, answers)] if mail.to[1:] in world.people else []
+    if mail.to == "operator":
+        return [Envelope("operator", (("", house.operator),), (), plain, house.languages[0])] if house.operator else []
+    if mail.to == "client" and lead is not None and lead.client:
+        cc: tuple[tuple[str, str], ...] = ()
+        reply = answers(CLIENT)
+        if mail.kind == "handover":
+            team = [world.people[key] for key in lead.team if key in world.people]
+            cc = tuple((person.name, person.address) for person in team)
+            reply = (*[person.address for person in team[:1]], *reply)
+        return [Envelope("client", ((lead.client_name, lead.client),), cc, reply, _language(lead.language, house))]
+    if "@" in mail.to:
+        return [Envelope(mail.to, (("", mail.to),), (), mail.facts.get("reply_to") or plain, house.languages[0])]
+    return []
+
+
+def _to_person(key: str, world: World, house: House, answers: Callable[[str], tuple[str, ...]]) -> Envelope:
+    person = world.people[key]
+    language = _language(person.language, house)
+    return Envelope(f"@{key}", ((person.name, person.address),), (), answers(f"@{key}"), language)
+
+
+def _language(wanted: str, house: House) -> str:
+    return wanted if wanted in house.languages or wanted in LANGUAGES else house.languages[0]
+
+
+def _compose_one(
+    mail: Mail, envelope: Envelope, lead: Lead | None, world: World, house: House, templates: Templates
+) -> Outgoing:
+    kind = KINDS[mail.kind]
+    number = lead.id if lead else 0
+    reply_to = tuple(mail.facts.get("reply_to") or envelope.reply_to)
+    facts = facts_for(mail, envelope, lead, world, house)
+    subject, marked = templates.render(envelope.language, mail.kind, facts)
+    message_id = house.ids.message_id(number, f"{mail.kind}", _slot(mail, envelope), mail.number)
+
+    def mailto(word: str) -> str:
+        return f"mailto:{reply_to[-1]}?subject={percent('Re: ' + subject)}&body={percent(word)}"
+
+    html = mail.facts.get("html") or to_html(marked, mailto, envelope.language)
+    headers = [
+        ("From", address_header(house.name, house.address)),
+        ("To", ", ".join(address_header(name, address) for name, address in envelope.recipients)),
+        ("Cc", ", ".join(address_header(name, address) for name, address in envelope.cc)),
+        ("Reply-To", ", ".join(reply_to)),
+        ("Subject", subject),
+        ("Message-ID", message_id),
+        *_threading(mail, envelope, lead, house, message_id),
+        *_machine_headers(mail, kind, number, house, message_id),
+    ]
+    raw = write_mail(headers, to_text(marked), html, world.now)
+    recipients = tuple(address for _, address in (*envelope.recipients, *envelope.cc))
+    audience = CLIENT if kind.audience == TO_CLIENT else COLLEAGUES
+    return Outgoing(number, mail.kind, envelope.to, recipients, message_id, raw, audience)
+
+
+def _slot(mail: Mail, envelope: Envelope) -> str:
+    return f"{envelope.to}{mail.facts.get('slot', '')}"
+
+
+def _threading(
+    mail: Mail, envelope: Envelope, lead: Lead | None, house: House, message_id: str
+) -> list[tuple[str, str]]:
+    """To the client: an answer to their last mail. To colleagues: everything hangs below the offer."""
+    if lead is None:
+        return []
+    if envelope.to == "client":
+        thread = lead.client_thread[-10:]
+        return [("In-Reply-To", thread[-1]), ("References", " ".join(thread))] if thread else []
+    first = house.ids.message_id(lead.id, "offer", envelope.to if not house.list_address else "list", 1)
+    return [("In-Reply-To", first), ("References", first)] if first != message_id else []
+
+
+def _machine_headers(mail: Mail, kind: Kind, number: int, house: House, message_id: str) -> list[tuple[str, str]]:
+    """RFC 3834 §5 and what Exchange wants to hear. A person's own words to a client are no machine's."""
+    ref = [("X-Request-Ref", message_id.strip("<>").partition("@")[0])]
+    if mail.kind == "word":
+        return ref
+    submitted = "auto-replied" if mail.kind in ("ack", "receipt", "refused", "help", "status") else "auto-generated"
+    return [*ref, ("Auto-Submitted", submitted), ("X-Auto-Response-Suppress", "All")]
+
+
+# -- facts ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A consultant as templates see them."""
+
+    key: str
+    name: str
+    address: str
+    skills: tuple[str, ...]
+    named_skills: tuple[str, ...]
+    taken: int
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A lead as templates see it: cleaned, capped, with the client shown or withheld as configured."""
+
+    id: int
+    subject: str
+    text: str
+    client: str
+    client_name: str
+    company: str
+    status: str
+    owner: str
+    urgent: bool
+    skills: tuple[str, ...]
+    claimants: tuple[str, ...]
+    letters: tuple[str, ...]
+    carried: tuple[str, ...]
+    age: str
+    tag: str
+    own: bool
+
+
+def show_lead(lead: Lead, world: World, house: House, language: str, withheld: bool) -> Shown:
+    """`withheld`: need-to-know, before the award: names, addresses and numbers of the client as configured."""
+    client, name, text = lead.client, lead.client_name, lead.text
+    letters = tuple(letter.text for letter in lead.letters[-5:] if letter.who == "client")
+    if withheld and house.show_client != "all":
+        client = ""
+        text, letters = withhold(text), tuple(withhold(each) for each in letters)
+        if house.show_client == "none":
+            name = ""
+    word = house.words["DOU"] if lead.status == "dough" else house.words["BUN"]
+    return Shown(
+        id=lead.id,
+        subject=clean_line(lead.subject) or "—",
+        text=clean_text(text, 12000).strip(),
+        client=clean_line(client),
+        client_name=clean_line(name),
+        company=lead.client.rpartition("@")[2],
+        status=str(lead.status),
+        owner=clean_line(world.name(lead.owner)),
+        urgent=lead.urgent,
+        skills=lead.skills,
+        claimants=tuple(clean_line(name) for name in world.names(lead.claimants)),
+        letters=tuple(clean_text(each, 4000).strip() for each in letters),
+        carried=tuple(clean_line(each.name) for each in lead.carried),
+        age=world.calendar.say_age(world.calendar.between(lead.opened, world.now), language),
+        tag=f"[{word} {lead.id}]",
+        own=bool(lead.own) and not lead.handed_over,
+    )
+
+
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,250}\.[A-Za-z]{2,24}")
+_PHONE = re.compile(r"(?<![\w-])\+?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?![\w-])")
+
+
+def withhold(text: str) -> str:
+    """The text without mail addresses and phone numbers: they come with the award."""
+    return "\n".join(_PHONE.sub("…", _ADDRESS.sub("…", line[:2000])) for line in text.split("\n"))
+
+
+def facts_for(mail: Mail, envelope: Envelope, lead: Lead | None, world: World, house: House) -> dict[str, Any]:
+    """Everything a template may use. A fact of its kind that the intent does not give is None, never undefined."""
+    kind = KINDS[mail.kind]
+    language = envelope.language
+    facts: dict[str, Any] = dict.fromkeys(kind.facts)
+    facts.update({name: _clean(value) for name, value in mail.facts.items()})
+    knows = lead is not None and envelope.to[1:] in (*lead.team, lead.own)
+    people_facts = _people(facts.get("people") if mail.kind in ("contest", "mediate") else (), lead, world)
+    facts.update(
+        collective=house.name,
+        words=house.words,
+        language=language,
+        marker=MARKERS[language] if kind.marker else "",
+        person=clean_line(world.name(envelope.to[1:])) if envelope.to.startswith("@") else "",
+        lead=show_lead(lead, world, house, language, withheld=not knows and kind.audience != TO_CLIENT)
+        if lead
+        else None,
+        claimants=people_facts,
+        owner_name=clean_line(world.name(lead.owner)) if lead else "",
+        owner_person=_people((lead.owner,), lead, world)[0] if lead and lead.owner in world.people else None,
+        when=lambda moment: world.calendar.say(moment, language, world.now) if moment else "",
+        latest=lambda moment: world.calendar.say(_round_up(moment), language, world.now) if moment else "",
+        day=lambda moment: say_day(moment, language, world),
+        name=facts.get("name") or "",
+        names=_join_names,
+    )
+    if "preview" in kind.facts and lead is not None:
+        facts["preview_kind"] = mail.facts["about"]
+        facts["preview_facts"] = mail.facts["facts"]
+    return facts
+
+
+def say_day(moment: Any, language: str, world: World) -> str:
+    return str(moment.isoformat()) if moment is not None and hasattr(moment, "isoformat") else ""
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, tuple):
+        return tuple(_clean(each) for each in value)
+    return value
+
+
+def _people(keys: Sequence[str] | None, lead: Lead | None, world: World) -> tuple[Person, ...]:
+    out = []
+    for key in keys or ():
+        person = world.people.get(key)
+        if person is None:
+            continue
+        named = tuple(skill for skill in person.skills if lead and skill in lead.skills)
+        since = person.available_since.isoformat() if person.available_since else ""
+        taken = world.taken_recently.get(key, 0)
+        out.append(Person(key, clean_line(person.name), person.address, person.skills, named, taken, since))
+    return tuple(out)
+
+
+def _join_names(names: Sequence[str], word: str) -> str:
+    names = [clean_line(name) for name in names]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}" if names else ""
+
+
+def _round_up(moment: datetime) -> datetime:
+    """To the next quarter of an hour: a time told to a client is never later than it says."""
+    over = timedelta(minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond)
+    return moment if not over else moment - over + QUARTER
+
+
+@lru_cache(maxsize=64)
+def known_kinds(audience: str) -> tuple[str, ...]:
+    return tuple(name for name, kind in KINDS.items() if kind.audience == audience)
+
+
+def preview(mail: Mail, lead: Lead, world: World, house: House, templates: Templates) -> Mail:
+    """The intent with the text of the mail it speaks of: a draft shows its owner what would go to the client."""
+    if "preview" not in KINDS[mail.kind].facts:
+        return mail
+    about, inner = mail.facts["about"], mail.facts["facts"]
+    envelope = Envelope("client", ((lead.client_name, lead.client),), (), (), _language(lead.language, house))
+    facts = facts_for(Mail(about, "client", inner), envelope, lead, world, house)
+    _, marked = templates.render(envelope.language, about, facts)
+    return replace(mail, facts={**mail.facts, "preview": to_text(marked)})
