@@ -393,7 +393,7 @@ def _check_hours(hours: Hours) -> Faults:
         yield "hours.days", "names no day, so no working time would ever pass"
     if hours.end != time(0) and hours.end <= hours.start:
         yield "hours.end", f"{hours.end:%H:%M} is not after the start, {hours.start:%H:%M}"
-    regions = known_countries().get(hours.country)
+    regions = known_countries().get(hours.country) if hours.country else None
     if hours.country and regions is None:
         yield "hours.country", f'"{hours.country}" is no country we know; write its two letters, as in "SE"'
     if hours.subdivision and hours.country and regions is not None and hours.subdivision not in regions:

@@ -103,12 +103,15 @@ def parse_span(text: str) -> Span:
 def public_holidays(country: str, subdivision: str, year: int) -> frozenset[date]:
     """The days of that year on which that country does not work; none without a country.
 
-    Raises NotImplementedError for a country or subdivision that `known_countries` does not name.
+    Raises ValueError for a country or subdivision that `known_countries` does not name.
     """
     if not country:
         return frozenset()
     region = subdivision or USUAL_SUBDIVISION.get(country) or None
-    offered = getattr(holidays, country).supported_categories
+    try:
+        offered = holidays.country_holidays(country, region).supported_categories
+    except NotImplementedError:
+        raise ValueError(f"the public holidays of {' '.join((country, subdivision)).strip()} are not known") from None
     categories = tuple(name for name in ("public", "de_facto") if name in offered)
     days = frozenset(holidays.country_holidays(country, region, year, expand=False, categories=categories))
     if country in OPTIONAL_BUT_WORKED:
@@ -128,7 +131,7 @@ def known_countries() -> Mapping[str, tuple[str, ...]]:
 class Calendar:
     """When the collective works. `days` are weekdays with Monday 0; an `end` of 00:00 is midnight at the day's end.
 
-    Raises ValueError for hours that hold no working time, and zoneinfo's error for a zone that does not exist.
+    Raises ValueError for hours that hold no working time, and for a zone or country that nobody knows.
     """
 
     timezone: str = "UTC"
@@ -147,7 +150,10 @@ class Calendar:
         if self.day_length <= NOTHING:
             raise ValueError(f"the working day ends ({self.end:%H:%M}) before it starts ({self.start:%H:%M})")
         public_holidays(self.country, self.subdivision, 2024)  # an unknown country fails here, not at the first mail
-        ZoneInfo(self.timezone)
+        try:
+            ZoneInfo(self.timezone)
+        except (OSError, ValueError, KeyError):
+            raise ValueError(f'"{self.timezone}" is no time zone that this machine knows') from None
 
     @property
     def zone(self) -> ZoneInfo:

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from router.config import ConfigError, Connection, Settings, find_config, load, machine_zone, parse
 from router.settings import Section, keys, sections
@@ -49,6 +52,16 @@ def faults(more: str = "", **sections: Any) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse({**data(more), **sections})
     return list(caught.value.faults)
+
+
+def leaves(model: type[Section], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key of the models that is no table itself."""
+    tables = dict(sections(model))
+    for key in keys(model):
+        if key in tables and key not in ("away",):
+            yield from leaves(tables[key], (*above, key))
+        else:
+            yield (*above, key)
 
 
 # --- what a short file gives ------------------------------------------------------------------------------------------
@@ -313,6 +326,30 @@ def test_a_section_of_the_wrong_shape_is_a_fault_and_never_a_crash(section: str,
         pytest.fail(f"[{section}] = {value!r} was taken")
 
 
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 99), st.text(max_size=8), st.dates(), st.floats()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=5,
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(leaves(Settings))), values), min_size=1, max_size=6))
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_whatever_stands_in_a_file_is_settings_or_a_config_error(laid: list[tuple[tuple[str, ...], Any]]) -> None:
+    written: dict[str, Any] = data()
+    for path, value in laid:
+        table: Any = written
+        for step in path[:-1]:
+            table = table[0] if isinstance(table, list) else table
+            table = table.setdefault(step, {})
+        table = table[0] if isinstance(table, list) else table
+        table[path[-1]] = value
+    try:
+        assert parse(written).calendar()
+    except ConfigError as error:
+        assert error.faults and all(re.match(r"[\w.\[\]-]+: |\w", fault) for fault in error.faults)
+
+
 def test_one_section_of_the_wrong_shape_hides_no_other_mistake() -> None:
     found = faults("[digest]\nday = 'x'", hours=3, consultant=[3, {"kye": "bo"}])
     assert [fault.partition(":")[0] for fault in found] == ["hours", "digest.day", "consultant[1]", "consultant[2].kye"]
@@ -478,16 +515,6 @@ def test_a_command_gets_no_shell(tmp_path: Path) -> None:
 
 DEFAULT = re.compile(r"^#(?=[a-zA-Z_]+ = )", re.MULTILINE)
 CHOICE = re.compile(r"^#or (?=\[|[a-zA-Z_]+ = )", re.MULTILINE)
-
-
-def leaves(model: type[Section], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every key of the models that is no table itself."""
-    tables = dict(sections(model))
-    for key in keys(model):
-        if key in tables and key not in ("away",):
-            yield from leaves(tables[key], (*above, key))
-        else:
-            yield (*above, key)
 
 
 def named(text: str) -> set[tuple[str, ...]]:
