@@ -244,7 +244,7 @@ def may_be_stale(dialogue: Dialogue, trouble: Trouble) -> bool:
 
     Never once the mail itself was sent: that might deliver it twice.
     """
-    return trouble.scope is Scope.DOUBT and dialogue.end is None
+    return trouble.scope is Scope.DOUBT and dialogue.end is None and dialogue.sender.code < 500
 
 
 def settle(mail: Mail, dialogue: Dialogue, trouble: Trouble | None, now: datetime) -> Outcome:

@@ -160,16 +160,21 @@ class Sender:
         await self._finish(self._stop_at)
 
     async def _sleep(self) -> None:
-        seconds = min(TICK, self._record_at - self._loop.time()) if self._results else TICK
+        """Until something has happened, or the next moment at which something is to be done."""
+        times = [self._loop.time() + TICK]
+        if self._results:
+            times.append(self._record_at)
+        if self._stop_at is not None:
+            times.append(self._stop_at)
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(seconds, 0)):
+            async with asyncio.timeout_at(min(times)):
                 await self._woken.wait()
         self._woken.clear()
 
     def _turn(self) -> None:
         """Whatever can be done now."""
         self._retire()
-        if self._store_trouble:
+        if self._store_trouble and self._results:
             return
         if self._is_paused():
             self._hand_back()
@@ -187,6 +192,8 @@ class Sender:
             self._waiting.extend(self._take(count))
         except Exception as failure:
             self._store_failed("the outbox cannot be read", failure)
+        else:
+            self._store_works()
 
     def _room(self) -> int:
         """How many mails may begin. One until a session has worked, so that a wrong password is tried once."""
@@ -246,14 +253,17 @@ class Sender:
             self._store_failed("what became of mails cannot be stored, so none is sent", failure)
             return
         self._results.clear()
-        if self._store_trouble:
-            self._store_trouble = ""
-            self._tell_state()
+        self._store_works()
         self._woken.set()
 
     def _store_failed(self, what: str, failure: Exception) -> None:
         self._store_trouble = f"{what} ({failure or type(failure).__name__})"
         self._tell_state()
+
+    def _store_works(self) -> None:
+        if self._store_trouble:
+            self._store_trouble = ""
+            self._tell_state()
 
     def _hand_back(self) -> None:
         while self._waiting and self._paused:

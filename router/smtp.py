@@ -40,6 +40,7 @@ from router.delivery import CUT, LATER, NEVER, SILENCE, Dialogue, Mail, Reply, S
 from router.oauth import AccessTokens, SecretError
 
 LONGEST_REPLY = 32_768  # bytes, all its lines together
+GARBLED = Reply(0, "the server said what is no SMTP reply")
 
 # -- the server ---------------------------------------------------------------------------------------------------
 
@@ -230,9 +231,9 @@ def _explain(server: Server, stage: Stage, failure: Exception, secrets: Sequence
 
 def _without(secrets: Sequence[str], text: str) -> str:
     """A server's text without our secrets: some quote the line that they did not like."""
-    for secret in filter(None, secrets):
-        for form in (secret, base64.b64encode(secret.encode()).decode().rstrip("=")):
-            text = text.replace(form, "…")
+    forms = [form for each in secrets for form in (each, base64.b64encode(each.encode()).decode().rstrip("="))]
+    for form in sorted(filter(None, forms), key=len, reverse=True):
+        text = text.replace(form, "…")
     return text
 
 
@@ -244,7 +245,7 @@ def _own_name() -> str:
 
 # -- one connection -----------------------------------------------------------------------------------------------
 
-_REPLY_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?\r?", re.DOTALL)
+_REPLY_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 
 
 class _Wire(asyncio.Protocol):
@@ -299,14 +300,16 @@ class _Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
-            self._read_line(line)
+            if self.is_open:
+                self._read_line(line)
         if len(self._buffer) + sum(map(len, self._lines)) > LONGEST_REPLY:
             self.close()
         self._tell()
 
     def _read_line(self, line: bytes) -> None:
-        match = _REPLY_LINE.fullmatch(line)
+        match = _REPLY_LINE.fullmatch(line.removesuffix(b"\r"))
         if match is None:
+            self._replies.append(GARBLED)
             self.close()
             return
         self._lines.append(match[3] or b"")
@@ -373,6 +376,8 @@ class Session:
         dialogue = replace(dialogue, recipients=named + refused)
         if dialogue.data and dialogue.data.code == 354:
             return await self._content(mail, dialogue, step)
+        if dialogue.data and dialogue.data.is_good:  # no reply to DATA: who knows what it waits for now
+            self.close()
         return dialogue
 
     async def _envelope(self, sender: bytes, boxes: Sequence[bytes]) -> Dialogue:
