@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from router.commands import VERBS
 from router.secret import ConfigError
 from router.settings import (
     PORTS,
@@ -82,11 +83,6 @@ __all__ = [
 
 FILE = "config.toml"
 SOURCES = ("password_env", "password_file", "password_command", "oauth")
-VERBS = (
-    *("claim", "pass", "yield", "release", "award", "offer", "with", "join", "together", "warm", "send", "throw"),
-    *("last-call", "eaten", "lost", "withdrawn", "note", "cookie", "dough", "bun", "urgent", "up", "undo", "yes"),
-    *("status", "list", "help", "away", "back", "skills"),
-)
 
 Faults = Iterator[tuple[str, str]]
 
@@ -374,14 +370,17 @@ def _check_connection(section: str, connection: Connection) -> Faults:
         yield f"{section}.security", "plain would send the password readable over the network; use tls or starttls"
     oauth = connection.oauth
     if oauth and not oauth.token_command:
-        wanted = {"client_id": oauth.client_id}
-        if oauth.flow == "refresh":
-            wanted["refresh_token_file"] = str(oauth.refresh_token_file or "")
+        wanted = {"client_id": oauth.client_id, "refresh_token_file": str(oauth.refresh_token_file or "")}
         if oauth.provider == "other":
             wanted["token_url"] = oauth.token_url
         for key, value in wanted.items():
             if not value:
                 yield f"{section}.oauth.{key}", "is missing (or give token_command, which prints an access token)"
+    if oauth and oauth.token_url:
+        try:
+            oauth.tokens()
+        except ValueError as error:
+            yield f"{section}.oauth.token_url", str(error)
     if oauth and sum(map(bool, (oauth.client_secret_env, oauth.client_secret_file, oauth.client_secret_command))) > 1:
         yield f"{section}.oauth.client_secret_env", "is one of several sources for the client's secret; keep one"
 
@@ -419,8 +418,8 @@ def _check_bounds(settings: Settings) -> Faults:
     people = len(settings.roster) if settings.collective.members else 1
     for key in ("per_lead", "total"):
         bound = getattr(settings.restraint, key)
-        if bound < 6 * people:  # offer, second and last call, outcome, and some words in between
-            yield f"restraint.{key}", f"{bound} is not enough for the mails of one bun; make it at least {6 * people}"
+        if bound < 4 * people:  # an offer, a call, an outcome, and some words in between
+            yield f"restraint.{key}", f"{bound} is not enough for a bun's mails of a day; make it at least {4 * people}"
 
 
 def _check_spans(settings: Settings) -> Faults:

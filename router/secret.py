@@ -1,18 +1,15 @@
-"""Secrets: a password or token from the one place where the operator keeps it, at the moment it is needed.
+"""Secrets as the configuration names them: a password or token from its one source, or a fault under its key.
 
-Job: read an environment variable, a file, or the first line that a command prints; and `ConfigError`, with which every
-fault of the configuration is reported.
-Shell. Imports no other room. A secret's value is never part of an error, a log line or a process's arguments.
+Job: `ConfigError`, with which every fault of the configuration is reported, and `read_named`, which gives the faults of
+`oauth.read_secret` the key of the source. Shell.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-COMMAND_SECONDS = 30
+from router.oauth import SecretError, read_secret
 
 
 class ConfigError(Exception):
@@ -24,38 +21,20 @@ class ConfigError(Exception):
         super().__init__("\n".join(self.faults))
 
 
-def read_secret(key: str, env: str, file: Path | None, command: Iterable[str]) -> str:
-    """One secret from the source that is given; its value is never part of an error."""
-    if env:
-        return _whole(os.environ.get(env, ""), f"{key}_env: the environment variable {env} is not set; set it")
-    if file is not None:
-        try:
-            return _whole(file.read_text(encoding="utf-8").strip("\r\n"), f"{key}_file: {file} is empty")
-        except FileNotFoundError:
-            raise ConfigError([f"{key}_file: {file} is missing; write the secret there"]) from None
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise ConfigError([f"{key}_file: {file} cannot be read: {why}"]) from None
-    return run_for_secret(f"{key}_command", command)
+class SecretFault(ConfigError, SecretError):
+    """A secret that cannot be had: a fault of the configuration for who starts, a SecretError for who logs in."""
 
 
-def run_for_secret(key: str, command: Iterable[str]) -> str:
-    """The first line that a command prints. Raises ConfigError; what a failing command printed is not repeated."""
-    argv = tuple(command)
+def read_named(key: str, env: str = "", file: Path | None = None, command: Sequence[str] = ()) -> str:
+    """The secret of `key`, "imap.password" say, read now from whichever source is given.
+
+    Raises SecretFault, which names the source's key and never the secret.
+    """
+    source = "env" if env else "file" if file else "command"
     try:
-        done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False, text=True
-        )
-    except subprocess.TimeoutExpired:
-        raise ConfigError([f"{key}: {argv[0]} did not end within {COMMAND_SECONDS} seconds"]) from None
-    except (OSError, UnicodeDecodeError, IndexError):
-        raise ConfigError([f"{key}: {argv[0] if argv else 'the command'} cannot be run"]) from None
-    if done.returncode:
-        raise ConfigError([f"{key}: {argv[0]} ended with status {done.returncode}; run it by hand to see why"])
-    return _whole(done.stdout.partition("\n")[0].strip("\r"), f"{key}: {argv[0]} printed nothing")
-
-
-def _whole(value: str, fault: str) -> str:
-    if not value:
-        raise ConfigError([fault])
-    return value
+        secret = read_secret(env=env, file=file, command=command)
+    except SecretError as fault:
+        raise SecretFault([f"{key}_{source}: {fault}"]) from None
+    if not secret:
+        raise SecretFault([f"{key}_env: is missing, so there is no password to log in with"])
+    return secret

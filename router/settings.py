@@ -30,7 +30,8 @@ from pydantic import (
     ValidationInfo,
 )
 
-from router.secret import read_secret
+from router.oauth import AccessTokens, from_command, from_refresh_token
+from router.secret import read_named
 from router.values import (
     plain,
     read_address,
@@ -52,6 +53,14 @@ from router.values import (
 from router.worktime import Calendar, Span, parse_span
 
 PORTS = {"imap": {"tls": 993, "starttls": 143, "plain": 143}, "smtp": {"tls": 465, "starttls": 587, "plain": 25}}
+
+ENDPOINTS = {  # token endpoint and scope
+    "microsoft": (
+        "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
+        "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send offline_access",
+    ),
+    "google": ("https://oauth2.googleapis.com/token", ""),
+}
 
 
 def _path(value: object, info: ValidationInfo) -> Path | None:
@@ -147,7 +156,6 @@ class OAuth(Section):
     """[imap.oauth], [smtp.oauth]: where access tokens come from."""
 
     provider: Literal["microsoft", "google", "other"] = "other"
-    flow: Literal["refresh", "client_credentials"] = "refresh"
     tenant: Text = "common"
     token_url: Text = ""
     client_id: Text = ""
@@ -161,7 +169,22 @@ class OAuth(Section):
     def secret(self) -> str:
         """The client's secret, read now; "" for a public client, which has none. Raises ConfigError."""
         sources = (self.client_secret_env, self.client_secret_file, self.client_secret_command)
-        return read_secret("oauth.client_secret", *sources) if any(sources) else ""
+        return read_named("oauth.client_secret", *sources) if any(sources) else ""
+
+    def refresh_token(self) -> str:
+        """The refresh token, read now. Raises ConfigError."""
+        return read_named("oauth.refresh_token", file=self.refresh_token_file)
+
+    def tokens(self, ca_file: Path | None = None) -> AccessTokens:
+        """A source of access tokens; nothing is fetched yet. Raises ValueError for an endpoint that is not https."""
+        if self.token_command:
+            return AccessTokens(from_command(self.token_command))
+        url, scope = ENDPOINTS.get(self.provider, ("", ""))
+        endpoint = self.token_url or url.format(tenant=self.tenant)
+        fetch = from_refresh_token(
+            endpoint, self.client_id, self.refresh_token, self.secret, scope=self.scope or scope, ca_file=ca_file
+        )
+        return AccessTokens(fetch)
 
 
 class Connection(Section):
@@ -188,7 +211,7 @@ class Connection(Section):
 
     def secret(self) -> str:
         """The password, read now from its one source. Raises ConfigError; with `oauth` there is none to ask for."""
-        return read_secret(f"{self.section}.password", self.password_env, self.password_file, self.password_command)
+        return read_named(f"{self.section}.password", self.password_env, self.password_file, self.password_command)
 
 
 class ImapFolders(Section):
@@ -274,10 +297,9 @@ class Trust(Section):
 
 
 class Restraint(Section):
-    """[restraint]: bounds on what leaves. Mails a day, counted by recipient; `per_lead` over a lead's whole life."""
+    """[restraint]: bounds on what leaves, each in mails a day, counted by recipient."""
 
     per_address: Annotated[Count, Field(ge=1)] = 60
-    per_stranger: Annotated[Count, Field(ge=1)] = 8
     per_lead: Annotated[Count, Field(ge=1)] = 300
     total: Annotated[Count, Field(ge=1)] = 2000
     gather: PlainDuration = parse_span("1 hour")

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from types import MappingProxyType
@@ -141,6 +141,7 @@ class Calendar:
     country: str = ""
     subdivision: str = ""
     closed: frozenset[date] = frozenset()
+    zone: ZoneInfo = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "days", frozenset(self.days))
@@ -151,13 +152,9 @@ class Calendar:
             raise ValueError(f"the working day ends ({self.end:%H:%M}) before it starts ({self.start:%H:%M})")
         public_holidays(self.country, self.subdivision, 2024)  # an unknown country fails here, not at the first mail
         try:
-            ZoneInfo(self.timezone)
+            object.__setattr__(self, "zone", ZoneInfo(self.timezone))
         except (OSError, ValueError, KeyError):
             raise ValueError(f'"{self.timezone}" is no time zone that this machine knows') from None
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
 
     @property
     def day_length(self) -> timedelta:
