@@ -122,7 +122,7 @@ class Outgoing:
     recipients: tuple[str, ...]
     message_id: str
     raw: bytes
-    audience: str = ""
+    leads: tuple[int, ...] = ()  # of a mail that gathers several offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Envelope:
     language: str
 
 
-# -- templates --------------------------------------------------------------------------------------------------------
+# -- templates -------------------------------------------------------------------------------------------------------
 
 
 class Templates:
@@ -164,7 +164,7 @@ class Templates:
         return header_value(head.removeprefix("Subject:").strip()), re.sub(r"\n{3,}", "\n\n", body.strip()) + "\n"
 
 
-# -- marks: what text and HTML show differently ------------------------------------------------------------------------
+# -- marks: what text and HTML show differently ----------------------------------------------------------------------
 
 _QUOTE, _FACT, _BUTTON, _SPLIT = "\x01", "\x02", "\x03", "\x04"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -285,7 +285,7 @@ _BLOCKS: Mapping[str, Callable[[list[str], Callable[[str], str]], str]] = {
 }
 
 
-# -- from intent to bytes ------------------------------------------------------------------------------------------
+# -- from intent to bytes --------------------------------------------------------------------------------------------
 
 
 def compose(
@@ -366,8 +366,8 @@ def _compose_one(
     ]
     raw = write_mail(headers, to_text(marked), html, world.now)
     recipients = tuple(address for _, address in (*envelope.recipients, *envelope.cc))
-    audience = CLIENT if kind.audience == TO_CLIENT else COLLEAGUES
-    return Outgoing(number, mail.kind, envelope.to, recipients, message_id, raw, audience)
+    leads = tuple(mail.facts.get("gathers") or ())
+    return Outgoing(number, mail.kind, envelope.to, recipients, message_id, raw, leads)
 
 
 def _slot(mail: Mail, envelope: Envelope) -> str:
@@ -396,7 +396,7 @@ def _machine_headers(mail: Mail, kind: Kind, number: int, house: House, message_
     return [*ref, ("Auto-Submitted", submitted), ("X-Auto-Response-Suppress", "All")]
 
 
-# -- facts ----------------------------------------------------------------------------------------------------
+# -- facts -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

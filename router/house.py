@@ -38,7 +38,8 @@ class Bounds:
     """Restraint: how many mails a day at most. PROTOCOL "Restraint"."""
 
     per_address: int = 60
-    per_lead: int = 80
+    per_stranger: int = 8
+    per_lead: int = 300
     total: int = 2000
 
 
@@ -50,11 +51,13 @@ class House:
     calendar: Calendar
     members: Mapping[str, Member]
     terms: Terms = field(default_factory=Terms)
+    aliases: tuple[str, ...] = ()  # other addresses of the same shared mailbox
     list_address: str = ""  # "" = offers go to every consultant one by one
     list_id: str = ""  # as the List-Id header names it, without brackets
     list_dkim: str = ""  # domain of the list's DKIM signature
     keeper: str = ""
     rota: tuple[str, ...] = ()
+    rota_start: int = 0  # week number from which the rota counts
     deputy: str = ""
     mediator: str = ""
     business_developer: str = ""
@@ -70,7 +73,9 @@ class House:
     banners: tuple[str, ...] = ()
     phrases: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     bounds: Bounds = Bounds()
+    sender: str = ""  # envelope sender; "" = the shared address
     confirm_for: Span = field(default_factory=lambda: parse_span("2 working days"))
+    confirm_wait: Span = field(default_factory=lambda: parse_span("2 working hours"))
     settle: Span = field(default_factory=lambda: parse_span("2 minutes"))
     folders: Mapping[str, str] = MappingProxyType({})  # where mail is filed: done, aside, quarantine; "" = stays
     happiness: str = "off"

@@ -21,7 +21,7 @@ CODE_LENGTH = 12  # 60 bits in base 32
 CLIENT, COLLEAGUES, CONFIRM, ASIDE, PROBE = "client", "us", "confirm", "aside", "probe"
 
 _TAG = re.compile(r"^(?:(?P<what>[cap]))?(?P<number>[0-9]{1,9})\.(?P<code>[a-z2-7]{12})$")
-_OWN_ID = re.compile(r"^<?(?P<lead>[0-9]{1,9})\.(?P<slot>[a-z2-7]{12})\.(?P<code>[a-z2-7]{12})(?:@|>?$)")
+_OWN_ID = re.compile(r"^<?(?P<lead>[0-9]{1,9})\.(?P<slot>[cu][a-z2-7]{12})\.(?P<code>[a-z2-7]{12})(?:@|>?$)")
 _SCOPE_OF = {"c": CONFIRM, "a": ASIDE, "p": PROBE}
 
 
@@ -32,6 +32,14 @@ class Token:
     number: int
     scope: str  # client, us, confirm, aside, probe, or "@key" for a consultant's own
     proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What one of our own Message-IDs says: the lead (0 for none), and who has seen that mail: "client" or "us"."""
+
+    lead: int
+    audience: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +88,15 @@ class Ids:
     # -- Message-IDs ----------------------------------------------------------------------------------------------
     def reference(self, lead: int, kind: str, to: str, number: int) -> str:
         """The part of a Message-ID before the @, and the value of the loop header."""
-        slot = self.code("slot", lead, kind, to, number)
+        slot = ("c" if to == CLIENT else "u") + self.code("slot", lead, kind, to, number)
         return f"{lead}.{slot}.{self.code('mail', lead, slot)}"
 
     def message_id(self, lead: int, kind: str, to: str, number: int) -> str:
         return f"<{self.reference(lead, kind, to, number)}@{self.address.partition('@')[2]}>"
 
-    def read_reference(self, text: str) -> int | None:
-        """The lead of a Message-ID or loop header that this router wrote; None when the code is not ours."""
+    def read_reference(self, text: str) -> Reference | None:
+        """What a Message-ID or loop header that this router wrote says; None when the code is not ours."""
         match = _OWN_ID.match(text)
         if match is None or not self._is(match["code"], "mail", int(match["lead"]), match["slot"]):
             return None
-        return int(match["lead"])
+        return Reference(int(match["lead"]), CLIENT if match["slot"][0] == "c" else COLLEAGUES)

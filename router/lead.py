@@ -147,6 +147,7 @@ class Lead:
     carried: tuple[Carried, ...] = ()
     skills: tuple[str, ...] = ()  # of the roster's skills, those that the request names
     letters: tuple[Letter, ...] = ()
+    hold_until: datetime | None = None  # the close waits this long for a claim whose sender is being asked to confirm
     timers: Mapping[str, datetime] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)  # mails per kind, for deterministic Message-IDs
     events: tuple[Event, ...] = ()
@@ -167,7 +168,12 @@ class Lead:
     @property
     def due(self) -> datetime | None:
         """The next moment at which something falls due, or None."""
-        return min(self.timers.values(), default=None)
+        return min((self.due_at(name) for name in self.timers), default=None)
+
+    def due_at(self, timer: str) -> datetime:
+        """When a timer falls due; the close of a window waits for a claim that is being confirmed."""
+        at = self.timers[timer]
+        return max(at, self.hold_until) if self.hold_until and timer == "window" else at
 
     def claim_of(self, who: str) -> Claim | None:
         return next((claim for claim in self.claims if claim.who == who), None)
@@ -224,7 +230,7 @@ _DEFAULTS: dict[type, list[tuple[str, Any]]] = {
     for kind in _KINDS
 }
 _LISTS: dict[str, type] = {"claims": Claim, "passes": Pass, "events": Event, "letters": Letter, "carried": Carried}
-_MOMENTS = frozenset({"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "ended_at", "at"})
+_MOMENTS = frozenset({"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "ended_at", "hold_until", "at"})
 
 
 def to_doc(lead: Lead) -> dict[str, Any]:

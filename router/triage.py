@@ -189,9 +189,9 @@ def find_thread(case: Case) -> Thread | None:
         seen = case.view.seen(mid)
         if seen is not None and seen.lead and case.view.lead(seen.lead):
             return Thread(seen.lead, "the mail it answers", seen.audience)
-        number = case.house.ids.read_reference(mid)
-        if number and case.view.lead(number):
-            return Thread(number, "the mail it answers", "")
+        ours = case.house.ids.read_reference(mid)
+        if ours is not None and case.view.lead(ours.lead):
+            return Thread(ours.lead, "the mail it answers", ours.audience)
     return _by_subject(case)
 
 
@@ -219,8 +219,9 @@ def is_own(case: Case) -> Verdict | None:
     if not from_us:
         return None
     for value in (message.message_id, message.headers.get("x-request-ref").strip()):
-        if house.ids.read_reference(value) is not None:
-            return case.verdict("own", "sent by this router")
+        ours = house.ids.read_reference(value)
+        if ours is not None:
+            return case.verdict("own", "sent by this router", lead=ours.lead or None)
     if any(token.scope == PROBE and token.proven for token in case.tokens):
         return case.verdict("own", "the router's own probe")
     return None
@@ -277,8 +278,8 @@ def is_bounce(case: Case) -> Verdict | None:
     bounce = read_bounce(case.message)
     if bounce is None:
         return None
-    number = case.house.ids.read_reference(bounce.original_id) if bounce.original_id else None
-    lead = number or (case.thread.lead if case.thread else None)
+    ours = case.house.ids.read_reference(bounce.original_id) if bounce.original_id else None
+    lead = (ours.lead if ours else 0) or (case.thread.lead if case.thread else None)
     return case.verdict("bounce", bounce.why, bounce=bounce, lead=lead)
 
 

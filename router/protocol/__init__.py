@@ -71,7 +71,7 @@ def advance(lead: Lead, cue: Cue, world: World) -> Outcome:
 
 def fall_due(lead: Lead, world: World) -> Outcome:
     """The earliest timer that has passed, once. The cue happens now; the moment it was due stands in the timers."""
-    name = min(lead.timers, key=lambda each: (lead.timers[each], _ORDER.get(each, 9)))
+    name = min(lead.timers, key=lambda each: (lead.due_at(each), _ORDER.get(each, 9)))
     return advance(lead, Cue(f"due:{name}", world.now), world)
 
 

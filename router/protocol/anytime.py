@@ -6,7 +6,7 @@ from router.lead import INTEREST, STANDING, WITHDRAWN, Letter, Status
 from router.protocol import steps
 from router.protocol.arriving import welcome
 from router.protocol.offered import after_withdrawal
-from router.protocol.table import ALL, ANY_OPEN, CONTESTED, COOKIE, DOUGH, OFFERED, TAKEN, THROWN, row
+from router.protocol.table import ALL, ANY_OPEN, COOKIE, DOUGH, THROWN, row
 from router.turn import Cue, Turn
 
 

@@ -1,0 +1,98 @@
+"""Who is here, whose week it is, and what the world looks like to a decision.
+
+Job: put the roster of the configuration together with what people have said of themselves ("away until", "skills"),
+and build the `World` for one moment. Core: values in, values out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from router.house import House, Member
+from router.turn import Person, World
+from router.view import PersonState, View
+
+RECENTLY = timedelta(days=90)  # "buns taken in the last 90 days"
+
+
+def build_world(house: House, view: View, now: datetime) -> World:
+    """Everything that a decision at `now` may know besides its lead."""
+    today = now.astimezone(house.calendar.zone).date()
+    states = view.people_states()
+    people = {key: person_of(member, states.get(key), today) for key, member in house.members.items()}
+    standing = standing_keeper(house, today)
+    return World(
+        now=now,
+        terms=house.terms,
+        calendar=house.calendar,
+        people=people,
+        keeper=acting_keeper(house, people, standing, today),
+        standing_keeper=standing,
+        mediator=house.mediator,
+        deputy=house.deputy,
+        business_developer=house.business_developer,
+        taken_recently=view.taken_since(now - RECENTLY),
+        last_taken=view.last_taken(),
+    )
+
+
+def person_of(member: Member, state: PersonState | None, today: date) -> Person:
+    until = away_until(member, state, today)
+    available = date.fromisoformat(member.available) if member.available else None
+    return Person(
+        key=member.key,
+        name=member.name,
+        addresses=member.addresses,
+        skills=state.skills if state and state.skills is not None else member.skills,
+        language=member.language,
+        never_claims=member.never_claims,
+        away=until is not None,
+        away_until=until,
+        available_since=(state.available_since if state else None) or available,
+    )
+
+
+def away_until(member: Member, state: PersonState | None, today: date) -> date | None:
+    """The day on which somebody who is away today is back, or None when they are here."""
+    if state is not None and state.away_until is not None and today < state.away_until:
+        return state.away_until
+    if state is not None and state.back:
+        return None
+    for first, last in member.away:
+        if date.fromisoformat(first) <= today <= date.fromisoformat(last):
+            return date.fromisoformat(last) + timedelta(days=1)
+    return None
+
+
+def standing_keeper(house: House, today: date) -> str:
+    """Whose week it is: the rota turns every Monday, in the order of the configuration."""
+    if not house.rota:
+        return house.keeper
+    return house.rota[(_week(today) - house.rota_start) % len(house.rota)]
+
+
+def acting_keeper(house: House, people: Mapping[str, Person], standing: str, today: date) -> str:
+    """The keeper, or while away the deputy, or the next in the rota; "" when none of them is here."""
+    order = [standing, house.deputy]
+    if house.rota:
+        order += [
+            house.rota[(_week(today) - house.rota_start + step) % len(house.rota)] for step in range(1, len(house.rota))
+        ]
+    return next((key for key in order if key in people and not people[key].away), "")
+
+
+def _week(today: date) -> int:
+    return (today.toordinal() - 1) // 7
+
+
+def named_skills(text: str, house: House, states: Mapping[str, PersonState]) -> tuple[str, ...]:
+    """Those of the roster's skills that a request names, as whole words, in the order of the roster."""
+    folded = f" {' '.join(text[:20000].lower().replace('/', ' ').replace(',', ' ').split())} "
+    plain = "".join(c if c.isalnum() or c in " +#.-" else " " for c in folded)
+    words = f" {' '.join(word.strip('.-') for word in plain.split())} "
+    known: dict[str, None] = {}
+    for member in house.members.values():
+        state = states.get(member.key)
+        known.update(dict.fromkeys(state.skills if state and state.skills is not None else member.skills))
+    return tuple(skill for skill in known if skill and f" {skill.lower()} " in words)
