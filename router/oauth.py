@@ -18,6 +18,7 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import json
+import math
 import os
 import ssl
 import subprocess
@@ -175,10 +176,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def _post(endpoint: str, form: dict[str, str], secrets: Sequence[str], ca_file: Path | None) -> str:
     host = _endpoint_host(endpoint)
-    handlers: list[urllib.request.BaseHandler] = [
-        _NoRedirect(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_file)),
-    ]
+    handlers = [_NoRedirect(), urllib.request.HTTPSHandler(context=_trust(ca_file))]
     if _is_loopback(host):
         handlers.append(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(  # noqa: S310 - https, or http to loopback: _endpoint_host has seen to it
@@ -198,6 +196,17 @@ def _post(endpoint: str, form: dict[str, str], secrets: Sequence[str], ca_file: 
     return answer.decode("utf-8", "replace")
 
 
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    """The public authorities, and the mail server's own beside them: the endpoint may be signed by either."""
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError:  # ssl.SSLError is one
+            raise SecretError(f"{ca_file}: no certificates can be read from it; correct ca_file") from None
+    return context
+
+
 def _read_refusal(body: bytes, secrets: Sequence[str]) -> str:
     """RFC 6749 5.2: `error` and `error_description`, on one line, without what we sent."""
     answer = _json(body.decode("utf-8", "replace"))
@@ -214,9 +223,10 @@ def _read_token(text: str, source: str) -> Token:
     if not isinstance(token, str) or not token:
         raise SecretError(f"{source} gave no access_token")
     try:
-        return Token(token, float(answer.get("expires_in") or UNKNOWN_LIFE))
-    except (TypeError, ValueError):
-        return Token(token, UNKNOWN_LIFE)
+        seconds = float(answer["expires_in"])
+    except (KeyError, TypeError, ValueError):
+        seconds = UNKNOWN_LIFE
+    return Token(token, seconds if 0 < seconds < math.inf else UNKNOWN_LIFE)
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -161,14 +161,16 @@ class _Client:
             await asyncio.Event().wait()
         close = isinstance(wish, str) and wish.startswith(CLOSE_AFTER)
         if isinstance(wish, str):
-            wish = [wish.removeprefix(CLOSE_AFTER).encode() + b"\r\n"]
-        for piece in [wish] if isinstance(wish, bytes) else wish:
+            wish = wish.removeprefix(CLOSE_AFTER).encode() + b"\r\n"
+        first, *more = wish if isinstance(wish, list) else [wish]
+        self.writer.write(first)
+        for piece in more:
+            await asyncio.sleep(0.001)  # long enough for each to be read on its own, mostly
             self.writer.write(piece)
-            await asyncio.sleep(0.001 if len(wish) > 1 else 0)  # long enough to be read on its own, mostly
         await self.writer.drain()
         if close:
             raise _Leave
-        return bytes(wish[0][:1]) in b"23" if isinstance(wish, list) else wish[:1] in b"23"
+        return first[:1] in b"23"
 
     async def do_ehlo(self, line: str) -> None:
         offers = [*self.owner.extensions]
@@ -181,7 +183,7 @@ class _Client:
         await self.answer(line, "250 scripted")
 
     async def do_starttls(self, line: str) -> None:
-        if not self.owner.tls or not await self.answer(line, "220 2.0.0 go ahead"):
+        if not await self.answer(line, "220 2.0.0 go ahead") or not self.owner.tls:
             return
         await self.writer.start_tls(self.owner.tls)
         self.encrypted, self.buffer = True, b""
