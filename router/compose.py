@@ -28,7 +28,7 @@ import jinja2
 from router.house import House
 from router.ids import CLIENT, COLLEAGUES
 from router.lead import Lead
-from router.mime import address_header, header_value, write_mail
+from router.mime import Attached, address_header, header_value, write_mail
 from router.reply import MARKERS
 from router.turn import Mail, World
 
@@ -289,14 +289,23 @@ _BLOCKS: Mapping[str, Callable[[list[str], Callable[[str], str]], str]] = {
 
 
 def compose(
-    mail: Mail, lead: Lead | None, world: World, house: House, templates: Templates, plus: bool
+    mail: Mail,
+    lead: Lead | None,
+    world: World,
+    house: House,
+    templates: Templates,
+    plus: bool,
+    attached: Sequence[Attached] = (),
 ) -> list[Outgoing]:
     """The mails for one intent: one, or one for each consultant where the list is the people themselves.
 
     `plus`: reply addresses with tokens may be used, since a round trip has proved that the mail server delivers them.
+    `attached`: the files that go with it. Raises jinja2.TemplateError when a template is at fault.
     """
+    if lead is not None:
+        mail = preview(mail, lead, world, house, templates)
     return [
-        _compose_one(mail, envelope, lead, world, house, templates)
+        _compose_one(mail, envelope, lead, world, house, templates, attached)
         for envelope in _envelopes(mail, lead, world, house, plus)
     ]
 
@@ -341,7 +350,13 @@ def _language(wanted: str, house: House) -> str:
 
 
 def _compose_one(
-    mail: Mail, envelope: Envelope, lead: Lead | None, world: World, house: House, templates: Templates
+    mail: Mail,
+    envelope: Envelope,
+    lead: Lead | None,
+    world: World,
+    house: House,
+    templates: Templates,
+    attached: Sequence[Attached],
 ) -> Outgoing:
     kind = KINDS[mail.kind]
     number = lead.id if lead else 0
@@ -364,7 +379,7 @@ def _compose_one(
         *_threading(mail, envelope, lead, house, message_id),
         *_machine_headers(mail, kind, number, house, message_id),
     ]
-    raw = write_mail(headers, to_text(marked), html, world.now)
+    raw = write_mail(headers, to_text(marked), html, world.now, attached)
     recipients = tuple(address for _, address in (*envelope.recipients, *envelope.cc))
     leads = tuple(mail.facts.get("gathers") or ())
     return Outgoing(number, mail.kind, envelope.to, recipients, message_id, raw, leads)

@@ -309,8 +309,8 @@ def _follow_up(desk: Desk) -> Decision:
     if protocol.starts_anew(lead, desk.world):
         subject = plain_subject(desk.message.subject)
         return _open(desk, desk.verdict.author, subject, text, source="mail", linked=(lead.id,), last_owner=lead.owner)
-    cue = desk.cue("client writes", who="", text=text[: 64 * 1024], line=text[:80])
-    return _advance(desk, lead, cue)
+    cue = desk.cue("client writes", who="", text=text[: 64 * 1024], line=text[:80], carried=desk.carried)
+    return replace(_advance(desk, lead, cue), files=desk.files)
 
 
 # -- colleagues -----------------------------------------------------------------------------------------------------
@@ -603,7 +603,9 @@ def _hold(desk: Desk, command: Command | None) -> Held:
         line="",
         message_id=desk.message.message_id,
     )
-    return replace(base, text=forward.text, sender=sender, subject=forward.subject)
+    if command is None and forward is not None:
+        sender = forward.client.address if forward.client else ""
+        return replace(base, text=forward.text, sender=sender, subject=forward.subject)
     assert command is not None  # noqa: S101  # the caller has looked
     return replace(
         base,

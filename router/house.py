@@ -50,6 +50,7 @@ class House:
     ids: Ids
     calendar: Calendar
     members: Mapping[str, Member]
+    names: tuple[tuple[str, str], ...] = ()  # (key, name) for all that people may call each other
     terms: Terms = field(default_factory=Terms)
     aliases: tuple[str, ...] = ()  # other addresses of the same shared mailbox
     list_address: str = ""  # "" = offers go to every consultant one by one

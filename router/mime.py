@@ -10,11 +10,13 @@ Invariants: pure ASCII on the wire, CRLF, no line over 998 octets (RFC 5321 §4.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from binascii import b2a_qp
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from urllib.parse import quote as percent
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _ATOM = re.compile(r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+$")
@@ -92,7 +94,18 @@ _ADDRESSES = frozenset({"From", "To", "Cc", "Reply-To"})
 _IDS = frozenset({"Message-ID", "In-Reply-To", "References"})
 
 
-def write_mail(headers: Sequence[tuple[str, str]], text: str, html: str, now: datetime) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that goes with a mail."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+def write_mail(
+    headers: Sequence[tuple[str, str]], text: str, html: str, now: datetime, attached: Sequence[Attached] = ()
+) -> bytes:
     """A complete mail. Headers with an empty value are left out; `html` "" makes it plain text."""
     lines = []
     for name, value in headers:
@@ -106,17 +119,42 @@ def write_mail(headers: Sequence[tuple[str, str]], text: str, html: str, now: da
             value = encode_words(value)
         lines.append(_fold(name, value))
     lines += [f"Date: {rfc5322_date(now)}", "MIME-Version: 1.0"]
-    if not html:
-        encoding, body = encode_body(text)
-        lines += ["Content-Type: text/plain; charset=utf-8", f"Content-Transfer-Encoding: {encoding}", "", ""]
-        return "\r\n".join(lines).encode("ascii") + body
-    boundary = "=_" + sha256("\n".join((*lines, text)).encode()).hexdigest()[:24]
-    lines += [f'Content-Type: multipart/alternative; boundary="{boundary}"', "", ""]
-    parts = b"".join(_part(boundary, subtype, body) for subtype, body in (("plain", text), ("html", html)))
-    return "\r\n".join(lines).encode("ascii") + parts + f"--{boundary}--\r\n".encode()
+    seed = sha256("\n".join((*lines, text)).encode()).hexdigest()[:24]
+    entity = _texts(text, html, f"=_{seed}")
+    if attached:
+        entity = _multipart("mixed", f"=-{seed}", [entity, *map(_attachment, attached)])
+    return "\r\n".join(lines).encode("ascii") + b"\r\n" + entity
 
 
-def _part(boundary: str, subtype: str, text: str) -> bytes:
+def _texts(text: str, html: str, boundary: str) -> bytes:
+    """The entity that people read: headers of its own, then the body (RFC 2046 §5.1.4)."""
+    plain = _text("plain", text)
+    return _multipart("alternative", boundary, [plain, _text("html", html)]) if html else plain
+
+
+def _text(subtype: str, text: str) -> bytes:
     encoding, body = encode_body(text)
-    head = (f"--{boundary}", f"Content-Type: text/{subtype}; charset=utf-8", f"Content-Transfer-Encoding: {encoding}")
-    return "\r\n".join((*head, "", "")).encode() + body + b"\r\n"
+    return _entity(body, f"Content-Type: text/{subtype}; charset=utf-8", f"Content-Transfer-Encoding: {encoding}")
+
+
+def _multipart(subtype: str, boundary: str, entities: Sequence[bytes]) -> bytes:
+    parts = b"".join(f"--{boundary}\r\n".encode() + entity + b"\r\n" for entity in entities)
+    return _entity(parts + f"--{boundary}--\r\n".encode(), f'Content-Type: multipart/{subtype}; boundary="{boundary}"')
+
+
+_TYPE = re.compile(r"^[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,80}$")
+
+
+def _attachment(file: Attached) -> bytes:
+    """A file in base64; a mail within a mail too, as a plain file, so that nobody re-encodes it (RFC 2183, 2231)."""
+    kind = file.content_type.lower()
+    if not _TYPE.match(kind) or kind.startswith(("multipart/", "message/")):
+        kind = "application/octet-stream"
+    name = percent(header_value(file.name, 150) or "file", safe="")
+    body = encodebytes(file.content).replace(b"\n", b"\r\n")
+    where = f"Content-Disposition: attachment;\r\n filename*=utf-8''{name}"
+    return _entity(body, f"Content-Type: {kind}", where, "Content-Transfer-Encoding: base64")
+
+
+def _entity(body: bytes, *headers: str) -> bytes:
+    return "\r\n".join((*headers, "", "")).encode("ascii") + body

@@ -375,22 +375,11 @@ def read_words(text: str, house: House, received: datetime) -> Reading:
     """The command in a colleague's new text, in the collective's languages and words."""
     return read_command(
         text,
-        names=name_pairs(house),
+        names=house.names,
         today=received.astimezone(house.calendar.zone).date(),
         extra=house.phrases,
         things=tuple(dict.fromkeys((house.words["bun"], house.words["dough"]))),
     )
-
-
-def name_pairs(house: House) -> tuple[tuple[str, str], ...]:
-    """(key, name or alias) for everybody: the key, the full name, and first names that only one person has."""
-    pairs = [(m.key, alias) for m in house.members.values() for alias in (m.key, m.name)]
-    firsts: dict[str, list[str]] = {}
-    for m in house.members.values():
-        if m.name.split():
-            firsts.setdefault(m.name.split()[0], []).append(m.key)
-    pairs += [(keys[0], first) for first, keys in firsts.items() if len(keys) == 1]
-    return tuple(dict.fromkeys(pairs))
 
 
 def read_post(subject: str, house: House) -> Post | None:

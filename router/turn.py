@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any
 
-from router.lead import Event, Lead, Pending, Status, with_event
+from router.lead import Carried, Event, Lead, Pending, Status, with_event
 from router.worktime import Calendar, Span, parse_span
 
 
@@ -130,6 +130,7 @@ class Cue:
     until: date | None = None
     message_id: str = ""
     settled: bool = False  # the time for "undo" has passed
+    carried: tuple[Carried, ...] = ()  # files that came with a client's mail
     by: str = ""  # "operator" when typed at the router itself
 
 

@@ -208,7 +208,8 @@ def client_writes(turn: Turn) -> None:
         turn.set(ended_as="")
     turn.record("client writes", who="client")
     readers = lead.team if lead.status == Status.TAKEN else (lead.owner, *lead.claimants)
-    turn.tell("follow-up", readers, text=cue.text)
+    turn.set(carried=(*turn.lead.carried, *cue.carried))
+    turn.tell("follow-up", readers, text=cue.text, attach=tuple(each.sha256 for each in cue.carried))
 
 
 @row("Any open lead", ANY_OPEN, ("up",), says="a strategic request, in the owner's view: “up”", then="unchanged",

@@ -48,7 +48,8 @@ def ask_again(turn: Turn) -> None:
 @row("Ended", (EATEN,), ("client writes",), says="eaten: client writes again", then="unchanged", mails="→ owner")
 def client_writes_after_eaten(turn: Turn) -> None:
     _append(turn)
-    turn.tell("follow-up", turn.lead.team or (turn.lead.owner,), text=turn.cue.text)
+    new = tuple(each.sha256 for each in turn.cue.carried)
+    turn.tell("follow-up", turn.lead.team or (turn.lead.owner,), text=turn.cue.text, attach=new)
 
 
 def starts_anew(lead: Lead, world: World) -> bool:
@@ -60,6 +61,7 @@ def starts_anew(lead: Lead, world: World) -> bool:
 
 def _append(turn: Turn) -> None:
     turn.set(letters=(*turn.lead.letters, Letter(turn.cue.at, "client", turn.cue.text)))
+    turn.set(carried=(*turn.lead.carried, *turn.cue.carried))
     if turn.cue.message_id:
         turn.set(client_thread=(*turn.lead.client_thread, turn.cue.message_id))
     turn.record("client writes", who="client")

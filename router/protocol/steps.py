@@ -244,7 +244,8 @@ def hand_over(turn: Turn) -> None:
     """Client and owner are brought together; from here on a consultant's own bun is the owner's to write about."""
     lead, world = turn.lead, turn.world
     turn.tell_client("handover", owner=lead.owner, team=world.names(lead.team))
-    turn.tell("handover-owner", lead.team, owner=lead.owner, team=world.names(lead.team))
+    carried = tuple(each.sha256 for each in lead.carried)
+    turn.tell("handover-owner", lead.team, owner=lead.owner, team=world.names(lead.team), attach=carried)
     turn.set(handed_over=True, draft="", draft_kind="")
 
 
