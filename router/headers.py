@@ -32,6 +32,8 @@ _MAIL_FIELD = re.compile(
     r"|thread-[a-z]+|user-agent|organization|auto-submitted|arc-[a-z-]+|authentication-results)[ \t]*:"
 )
 _CHARSET = re.compile(rb"(?i)\bcharset\s{0,9}=\s{0,9}[\"']?([\w.:-]{1,40})")
+_TWO_BYTE = ("gb18030", "cp949", "cp950", "euc_jp")
+_LONE_BYTE = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?:[\x80-\xff]{2})*(?![\x80-\xff])")
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)))
 _BREAKS = {10: " ", 13: " "}
 # The text of a word may hold a stray "?", but never the opening of another word.
@@ -84,8 +86,8 @@ def split_headers(raw: bytes, start: int = 0, end: int | None = None) -> tuple[H
     if used < len(lines):
         body = min(end, start + len(newline.join([*lines[:used], ""]).encode("utf-8", "surrogateescape")))
     if not text.isascii() or "\x1b$" in text or "\0" in text:
-        hint = _charset_hint(raw, start, body)
-        fields = [(name, _redecoded(value, hint)) for name, value in fields]
+        charsets = _charsets(raw, start, body)
+        fields = [(name, _redecoded(value, charsets)) for name, value in fields]
     return Headers(tuple(fields)), body
 
 
@@ -115,6 +117,7 @@ def _block_end(raw: bytes, start: int, end: int, newline: bytes) -> tuple[int, i
 def _fields(lines: list[str]) -> tuple[list[tuple[str, str]], int]:
     """(lower-case name, unfolded value) pairs, and how many lines they took: fewer than all if a body follows."""
     fields: list[tuple[str, list[str]]] = []
+    last = None  # line with a well-known field: what is before it is not yet the body
     for number, line in enumerate(lines):
         if line[:1] in (" ", "\t") or not line:
             if fields:
@@ -124,18 +127,14 @@ def _fields(lines: list[str]) -> tuple[list[tuple[str, str]], int]:
         if colon and _FIELD_NAME.fullmatch(name):
             if len(fields) < MAX_FIELDS:
                 fields.append((name.rstrip(" \t").lower(), [value]))
-        elif not _is_stray(lines, number):
-            return _unfolded(fields), number
-        elif fields:
-            fields[-1][1].append(line)
+        else:
+            if last is None:
+                last = max((at for at in range(number, len(lines)) if _MAIL_FIELD.match(lines[at])), default=-1)
+            if number > last and not line.startswith(("From ", ">From ")):
+                return _unfolded(fields), number
+            if fields:
+                fields[-1][1].append(line)
     return _unfolded(fields), len(lines)
-
-
-def _is_stray(lines: list[str], number: int) -> bool:
-    """A line that is no field, but does not begin the body either: an envelope line, or well-known fields follow."""
-    if lines[number].startswith(("From ", ">From ")):
-        return True
-    return any(_MAIL_FIELD.match(line) for line in lines[number + 1 : number + 4])
 
 
 def _unfolded(fields: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
@@ -148,22 +147,22 @@ def _unfolded(fields: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
     return unfolded
 
 
-def _charset_hint(raw: bytes, start: int, body: int) -> str:
-    """The charset that the mail names for its text; raw 8-bit headers are mostly in the same one."""
-    for window in (raw[start : min(body, start + MAX_BLOCK)], raw[body : body + 16 * 1024]):
-        for label in _CHARSET.findall(window):
-            if codec(label.decode("ascii")) not in ("", "utf-8"):
-                return str(label, "ascii")
-    return ""
+def _charsets(raw: bytes, start: int, body: int) -> list[str]:
+    """The charsets that the mail names for its texts; raw 8-bit headers are mostly in one of them."""
+    windows = raw[start : min(body, start + MAX_BLOCK)], raw[body : body + MAX_BLOCK]
+    labels = (label.decode("ascii") for window in windows for label in _CHARSET.findall(window)[:20])
+    return [label for label in dict.fromkeys(labels) if codec(label) not in ("", "utf-8")]
 
 
-def _redecoded(value: str, hint: str) -> str:
-    """A value that is not UTF-8 read in the charset of the mail; NUL stays visible, so that no address hides in it."""
+def _redecoded(value: str, charsets: list[str]) -> str:
+    """A value that is not UTF-8 read in a charset of the mail; NUL stays visible, so that no address hides in it."""
     value = value.replace("\0", "\ufffd")
     try:
         data = value.encode("utf-8")
     except UnicodeEncodeError:
-        return decode(value.encode("utf-8", "surrogateescape"), hint)
+        data = value.encode("utf-8", "surrogateescape")
+        asian = (label for label in charsets if codec(label) in _TWO_BYTE and not _LONE_BYTE.search(data))
+        return decode(data, next(asian, "") or next(iter(charsets), ""))
     return decode(data, "iso-2022-jp") if b"\x1b$" in data else value
 
 

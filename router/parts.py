@@ -208,11 +208,11 @@ def _leaf(walk: _Walk, part: Part, depth: int) -> Node:
 
 
 def _unpacked(packed: Packed) -> Iterator[Node]:
-    """The parts of a winmail.dat. Its subject is the mail's own, and so left out."""
+    """The parts of a winmail.dat: its text under a name, because it repeats the mail's own where that has one."""
     if packed.html:
-        yield Node(Part("text/html", "utf-8", content=packed.html.encode("utf-8", "replace")))
+        yield Node(Part("text/html", "utf-8", "winmail.dat", content=packed.html.encode("utf-8", "replace")))
     elif packed.text or not packed.files:
-        yield Node(Part("text/plain", "utf-8", content=packed.text.encode("utf-8", "replace")))
+        yield Node(Part("text/plain", "utf-8", "winmail.dat", content=packed.text.encode("utf-8", "replace")))
     for file in packed.files:
         kind = file.content_type if _TYPE.fullmatch(file.content_type) else "application/octet-stream"
         yield Node(Part(kind, filename=decode_words(file.name), disposition="attachment", content=file.content))
