@@ -18,6 +18,7 @@ import contextlib
 import ipaddress
 import logging
 import re
+import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -116,6 +117,8 @@ class Connection(IMAPClient):  # type: ignore[misc]
         super().__init__(account.host, account.port, ssl=direct, ssl_context=context, timeout=timeout)
         self._imap.debug = 0  # imapclient has imaplib format every line and literal for a log that nobody reads
         self.normalise_times = False
+        # imapclient sends a command and its line end apart; Nagle's algorithm makes 40 ms of that
+        self.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.alive = True
 
     @contextlib.contextmanager
@@ -167,12 +170,12 @@ class Connection(IMAPClient):  # type: ignore[misc]
                 raise self._not_let_in(error, user, "access token" if oauth else "password") from None
             self.words()
 
-    def _not_let_in(self, error: Exception, user: str, secret: str) -> Exception:
+    def _not_let_in(self, error: Exception, user: str, secret: str) -> InboxError:
         """Only AUTHENTICATIONFAILED (RFC 5530) says that user or secret are wrong; any other no may pass."""
-        if isinstance(error, IMAPClientAbortError):
-            return error
-        if isinstance(error.__context__, IMAPClientAbortError):  # imapclient makes a LoginError of a lost connection
-            return error.__context__
+        # imapclient makes a LoginError of a connection that was lost during the login, too
+        if isinstance(error, IMAPClientAbortError) or isinstance(error.__context__, IMAPClientAbortError):
+            self.hang_up()
+            return InboxError("dropped", f"{self.where} ended the connection: {_said(error)} (login)")
         if "AUTHENTICATIONFAILED" in str(error):
             return InboxError("login", f"{self.where} says that user {user} or the {secret} is wrong", retry=False)
         return InboxError("login", f"{self.where} does not let {user} in: {_said(error)}")

@@ -12,6 +12,7 @@ import base64
 import contextlib
 import grp
 import itertools
+import logging
 import os
 import pwd
 import shutil
@@ -30,6 +31,7 @@ from typing import Any, Literal, NamedTuple, Self
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 HOST = "127.0.0.1"
+logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd warns of its own deprecations at each login
 
 DROP = "drop"  # close the connection instead of answering
 HANG = "hang"  # never answer
