@@ -1,0 +1,263 @@
+"""Attribution lines: "On Mon, 3 May 2021 at 10:00, Bob <bob@example.org> wrote:", by any client in any language.
+
+Job: say where the attribution begins that closes in a given line, if one does. Structure decides before words: one to
+five lines, without a blank one, that end in a colon and show two of (address, date or time, a verb for "wrote"). Which
+lines belong together is told by how they were wrapped: a line goes on where the next word had no room left in it.
+Core: pure; imports the word tables only. Invariants: bounded work for every line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from router import mailwords
+from router.lines import DECORATION, LINE, fold, is_quoted, is_rule
+
+_WINDOW = 5  # an attribution is wrapped over at most so many lines
+_SPAN = 600  # … and so many characters
+
+_TOKEN = re.compile(r"\d+|[^\W\d_]+")
+_ADDRESS = re.compile(r"[^\s@<>()\[\]\"',;:]@[^\s@<>()\[\]\"',;:]")
+_BRACKETED = re.compile(r"[<(\[][^<>()\[\]\s]*@[^<>()\[\]]*[>)\]]")
+_TIME = re.compile(
+    r"(?<![\d.:])\d{1,2}\s?[:h時时點点시]\s?\d{2}(?!\d)"
+    r"|\b(?:kl|klo|klokken|kello|kell|uhr|ora|alle|godz|pukul)\.?\s?\d{1,2}[.:]\d{2}(?!\d)"
+    r"|(?<!\d)\d{1,2}\.\d{2}\s?(?:uhr|[ap]\.?m\b)",
+    re.IGNORECASE,
+)
+_NUMERIC = re.compile(
+    r"(?<![\d.])(?:\d{4}\s?[-/.年년]\s?\d{1,2}\s?[-/.月월]\s?\d{1,2}"
+    r"|\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?\d{4}"
+    r"|\d{1,2}[-/]\d{1,2}[-/]\d{2}|\d{1,2}\. ?\d{1,2}\. ?\d{2})(?!\d)"
+)
+_YEAR = re.compile(r"(?<!\d)(?:19|20|25)\d\d(?!\d)")
+_COLON = re.compile(r"[:：](?!\d|//)")
+_ISO_SOMEBODY = re.compile(r"\s*\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)?[-+]\d\d:?\d\d \S")
+_DATE_LAST = re.compile(r"[:：] ?\([^()]*\d[^()]*\)$")
+
+_WROTE = frozenset(map(fold, mailwords.WROTE))
+_OPENERS = frozenset(map(fold, mailwords.OPENERS))
+_MONTHS = frozenset(map(fold, mailwords.MONTHS))
+_DAYS = frozenset(map(fold, mailwords.DAYS))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a line shows: an address, a date (0 none, 1 a day of a month, 2 with year or time), a verb for "wrote"."""
+
+    address: bool = False
+    date: int = 0
+    wrote: bool = False
+
+    def __or__(self, other: Evidence) -> Evidence:
+        date = max(self.date, other.date)
+        return Evidence(self.address or other.address, date, self.wrote or other.wrote)
+
+
+def evidence(text: str) -> Evidence:
+    """What `text` (a line, of which LINE characters count) shows of an attribution."""
+    text = text[:LINE]
+    tokens = _TOKEN.findall(fold(text))
+    wrote = not _WROTE.isdisjoint(tokens)
+    if not wrote and not text.isascii():
+        wrote = any(part in text for part in mailwords.WROTE_PARTS)
+    if not wrote:
+        lowered = text.lower()
+        wrote = any(phrase in lowered for phrase in mailwords.WROTE_PHRASES)
+    return Evidence("@" in text and bool(_ADDRESS.search(text)), _date(text, tokens), wrote)
+
+
+def _date(text: str, tokens: Sequence[str]) -> int:
+    if _TIME.search(text) or _NUMERIC.search(text):
+        return 2
+    for at, token in enumerate(tokens):
+        if token in _MONTHS and any(near.isdigit() for near in tokens[max(0, at - 2) : at + 3]):
+            return 2 if _YEAR.search(text) else 1
+    return 0
+
+
+def opens_attribution(line: str) -> bool:
+    """`line` begins as an attribution does: "On Mon, 3 May", "Am 3.5.", "2024-05-03 10:00", "fre 3 maj"."""
+    bare = line[:LINE].lstrip(DECORATION + "[(")
+    if bare.startswith(mailwords.ATTRIBUTION_STARTS):
+        return True
+    tokens = _TOKEN.findall(fold(bare[:80]))[:7]
+    if not any(token.isdigit() for token in tokens):
+        return False
+    first, rest = tokens[0], tokens[1:]
+    if first.isdigit():
+        return bool(_NUMERIC.match(bare) or _TIME.match(bare)) or any(token in _MONTHS for token in rest[:3])
+    if first in _DAYS or first in _MONTHS:
+        return any(token.isdigit() for token in rest[:3])
+    if first not in _OPENERS or not rest or bare[0].islower():
+        return False
+    second = rest[0]
+    return second.isdigit() or second in _DAYS or second in _MONTHS or second in _OPENERS
+
+
+def own_column(line: str) -> int:
+    """Where in `line` an attribution begins behind the writer's own words ("Mine! On Mon, 3 May … wrote:"), else 0."""
+    line = line[:LINE]
+    for match in list(_TOKEN.finditer(line))[1:60]:
+        word = match.group()
+        if not word[0].isupper() or fold(word) not in _OPENERS:
+            continue
+        before, rest = line[: match.start()], line[match.start() :]
+        if _ADDRESS.search(before) or not before.strip(DECORATION) or opens_attribution(line):
+            return 0
+        if opens_attribution(rest):
+            shows = evidence(rest)
+            return match.start() if shows.date == 2 and (shows.wrote or shows.address) else 0
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Lines that may be an attribution together, and what stands around them."""
+
+    seen: Evidence
+    text: str  # joined, for what must be found across a break
+    last: str  # the closing line, bare of decoration
+    closed: bool  # by a colon
+    opens: bool  # the first line begins as attributions do
+    alone: bool  # nothing stands directly above
+    ends: bool  # nothing but a blank or quoted line stands below
+    quote: bool  # the first line below is quoted
+
+
+def attribution_start(lines: Sequence[str], at: int, floor: int, quote_follows: bool) -> int | None:
+    """The line where the attribution that closes in line `at` begins; None when none closes there.
+
+    `floor` is the first line that may belong to it; `quote_follows`: the next line that is not blank is quoted.
+    """
+    last = lines[at][:LINE].rstrip(DECORATION)
+    closed = last.endswith((":", "："))
+    shows = evidence(lines[at])
+    if not closed and not shows.wrote and shows.date < 2 and not (shows.address and last.endswith(">")):
+        return None  # cheap and final for most lines
+    below = lines[at + 1] if at + 1 < len(lines) else ""
+    ends = not below.strip() or is_quoted(below) or is_rule(below)
+    if not closed and not ends:
+        return None
+    found, seen, text = None, Evidence(), ""
+    for start in range(at, max(floor, at - _WINDOW + 1) - 1, -1):
+        line = lines[start][:LINE]
+        text = f"{line} {text}"
+        seen |= shows if start == at else evidence(line)
+        if not seen.wrote and start < at:
+            seen |= Evidence(wrote=any(phrase in text.lower() for phrase in mailwords.WROTE_PHRASES))
+        opens = opens_attribution(line) or own_column(line) > 0
+        alone = start <= floor or not lines[start - 1].strip() or is_quoted(lines[start - 1])
+        if _closes(_Window(seen, text, last, closed, opens, alone, ends, quote_follows)):
+            found = start
+        if alone or len(text) > _SPAN or not _goes_on(lines, start, at, opens, found == start):
+            break
+    return found
+
+
+def _goes_on(lines: Sequence[str], start: int, at: int, opens: bool, enough: bool) -> bool:
+    """The line above `start` was broken off into it, and so belongs to the same attribution."""
+    above, first = lines[start - 1][:LINE].strip(), lines[start][:LINE].strip()
+    if own_column(above) or above.count("<") > above.count(">") or above.count("(") > above.count(")"):
+        return True
+    if first.startswith("<") and len(above) <= 60 and above[-1] not in ".!?:":
+        return True  # a name over its address
+    rows = [lines[row].strip() for row in range(start - 1, at + 1)]
+    width = max((len(row) for row in rows if " " in row), default=0)
+    if len(above) + 1 + len(first.split(None, 1)[0]) <= min(width, 78):
+        return False
+    shows = evidence(above)
+    if opens and enough:
+        return shows.address or shows.wrote or shows.date > 0
+    return above[-1] not in ".!?" or shows.date > 0
+
+
+def _closes(window: _Window) -> bool:
+    """Do these lines make an attribution?"""
+    seen, size = window.seen, len(window.text)
+    if not window.closed:
+        return _closes_without_colon(window)
+    verb_last = ends_with_wrote(window.last)
+    if window.quote and size < 250 and (seen.address or seen.date or verb_last):
+        return window.opens or window.alone or seen.address or verb_last or (seen.date == 2 and seen.wrote)
+    if seen.address and seen.date and seen.wrote:
+        return True
+    if seen.date == 2 and seen.wrote:
+        return window.opens or (window.alone and size < 150 and _ends_attribution(window.last))
+    if seen.date == 2 and seen.address:
+        bracketed = bool(_BRACKETED.search(window.text))
+        if window.opens or window.alone:
+            return bracketed or _ends_attribution(window.last)
+        return _ends_attribution(window.last) and (window.last[-2:-1] in ">)]" or window.last[-2:-1].isdigit())
+    if seen.address and seen.wrote:
+        return size < 250 and (verb_last or window.text.lower().lstrip(DECORATION).startswith(mailwords.WROTE_PHRASES))
+    if seen.date == 1 and seen.wrote:
+        return window.opens and verb_last
+    return seen.wrote and window.alone and size < 100 and _somebody_wrote(window.last)
+
+
+def _closes_without_colon(window: _Window) -> bool:
+    """… and these, which end without a colon?"""
+    seen, last, text = window.seen, window.last, window.text.strip()
+    if not window.ends:
+        return False
+    if seen.wrote and seen.address and seen.date == 2 and _DATE_LAST.search(text):
+        return True  # Bob <bob@example.org> skrev: (3 juni 2025 10:11:12 CEST)
+    if not (window.alone or window.opens):
+        return False
+    if text.startswith("--") and text.endswith("--") and ends_with_wrote(last):
+        return True  # ---- John Smith wrote ----
+    if seen.date < 2 or len(text) > 250:
+        return False
+    if _ISO_SOMEBODY.match(text) and len(text) < 100:
+        return True
+    if seen.wrote and ends_with_wrote(last):
+        return seen.address or window.opens
+    if window.opens and seen.address and last.endswith(">") and len(text) < 150:
+        return True  # 2013/10/2 Bob <bob@example.org>
+    return text.lower().startswith("posted by ") and len(text) < 100
+
+
+def _last_words(bare: str) -> list[str]:
+    return [token for token in _TOKEN.findall(fold(bare[-60:])) if not token.isdigit()][-3:]
+
+
+def ends_with_wrote(text: str) -> bool:
+    """The last words of `text`, a colon aside, hold a verb for "wrote"."""
+    bare = text.rstrip(DECORATION + ":：")
+    return any(word in _WROTE for word in _last_words(bare)) or bare.endswith(mailwords.WROTE_PARTS)
+
+
+def _ends_attribution(text: str) -> bool:
+    """`text` ends as an attribution may before its colon: the verb, an address, a date or time."""
+    bare = text.rstrip(DECORATION + ":：")
+    if ends_with_wrote(bare) or text.rstrip(":：").endswith((">", ")", "]", '"')):
+        return True
+    last = bare.rsplit(None, 1)[-1] if bare else ""
+    return "@" in last or last[-1:].isdigit() or last.lower() in ("uhr", "am", "pm")
+
+
+def _somebody_wrote(text: str) -> bool:
+    """ "John Smith wrote:", "codinghorror via Discourse wrote:"."""
+    words = text.strip(DECORATION + ":：").split()
+    if not ends_with_wrote(text) or not 3 <= len(words) <= 10:
+        return False
+    names = [word for word in words if fold(word).strip("(),") not in _WROTE and len(word) > 2]
+    return " via " in text or (len(names) >= 2 and all(not name[0].islower() for name in names))
+
+
+def attribution_within(line: str) -> bool:
+    """An attribution opens `line` and closes before it ends: "On … wrote:> text"."""
+    line = line[:LINE]
+    if not opens_attribution(line):
+        return False
+    for colon in list(_COLON.finditer(line))[:6]:
+        head, rest = line[: colon.start()], line[colon.end() :].lstrip(" *_")
+        if not rest:
+            return False
+        seen = evidence(head)
+        if seen.wrote and seen.date == 2 and (seen.address or rest.startswith(">")) and _ends_attribution(head):
+            return True
+    return False

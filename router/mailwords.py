@@ -1,0 +1,1158 @@
+"""Words that mail programs write by themselves, in some forty languages.
+
+Job: data, and nothing else, for whoever takes a mail apart: the verbs of attribution lines ("Bob wrote:"), the labels of
+header blocks ("From:", "Von:", "发件人："), month and day names, separators, phone signatures, banners, disclaimers.
+Everything is lower-case; compare with `str.casefold()` or `lower()`. Core: imports nothing. Leaves out every rule: which
+of these words prove what is said in `quotes.py`, `signature.py` and `forward.py`.
+"""
+
+from __future__ import annotations
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _phrases(text: str) -> frozenset[str]:
+    return frozenset(line.strip() for line in text.splitlines() if line.strip())
+
+
+# The verb of "on such a day somebody WROTE:", as single words (letters only: "napisał(a)" is found as "napisał").
+WROTE = _words(
+    """
+    wrote writes wrotes
+    schrieb schrieben geschrieben schreibt
+    écrit ecrit écrivait
+    escribió escribio escribe escrigué
+    escreveu escribiu
+    scritto scrive
+    schreef geschreven schrijft
+    skrev skreiv skrifaði reit
+    kirjoitti
+    napisał napisała napisali napisana napisane pisze napisano
+    napsal napsala napísal napísala
+    írta
+    scris
+    yazdı
+    написал написала написано пишет писал написав написала пише написа
+    έγραψε
+    כתב כתבה
+    كتب كتبت نوشت
+    viết
+    menulis
+    kirjutas rakstīja raksta rašė parašė
+    napisao napisala napisaše pisao
+    idatzi
+    shkroi
+    написао
+    """
+)
+
+# The same where words are not parted by spaces: looked for anywhere in the line.
+WROTE_PARTS = (
+    "写道",
+    "寫道",
+    "写到",
+    "来信",
+    "のメッセージ",
+    "のメール",
+    "書きました",
+    "作成",
+    "작성",
+    "썼습니다",
+    "님의 메시지",
+    "쓴 글",
+    "เขียน",
+)
+
+# Openings that stand for the verb: "Quoting Bob <bob@example.org>:".
+WROTE_PHRASES = (
+    "quoting ", "zitat von ", "posted by ", "citando a ", "in message ", "in article ", "missatge de ", "citation de ",
+    "said the following", "message from ",
+)  # fmt: skip
+# Openings of attributions that are not followed by a date.
+ATTRIBUTION_STARTS = (
+    "ในวันที่",
+    "เมื่อ",
+    "Quoting ",
+    "Zitat von ",
+    "In message <",
+    "In article <",
+    "Wiadomość napisana",
+    "Missatge de ",
+)
+
+# The word that opens an attribution and is followed at once by a date: "On Mon, …", "Am 3.5.", "W dniu …".
+OPENERS = _words(
+    """
+    on at dated am le el il em no na op den på w dnia dne dňa dana v vo ve pada vào în la a om kl del em lúc u
+    в на у от след на στις στο την την το
+    kuupäeval в pe ma ti ke to pe la su in il dia giorno data date dniu die den
+    בתאריך ב ביום في بتاريخ در يوم 在 于 於
+    le sur ngày tanggal þann ngày lúc o ở
+    """
+)
+
+MONTHS = _words(
+    """
+    january february march april may june july august september october november december
+    jan feb mar apr jun jul aug sep sept oct nov dec
+    januar februar märz maerz mai juni juli oktober dezember jänner feber mrz okt dez
+    januari februari maart mei augustus mrt
+    janvier février fevrier mars avril juin juillet août aout septembre octobre novembre décembre decembre
+    janv févr fevr avr juil déc
+    enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre
+    ene abr ago dic
+    janeiro fevereiro março marco maio junho julho setembro outubro novembro dezembro fev set out
+    gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre gen mag giu lug ott
+    maj augusti
+    marts desember des janúar febrúar apríl maí júní júlí ágúst nóvember
+    tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta
+    joulukuuta tammi helmi maalis huhti touko kesä heinä elo syys loka marras joulu tammik helmik maalisk huhtik toukok
+    kesäk heinäk elok syysk lokak marrask jouluk
+    stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia
+    sty lut kwi cze lip sie wrz paź lis gru styczeń luty marzec kwiecień czerwiec lipiec sierpień wrzesień październik
+    listopad grudzień
+    ledna února unora března brezna dubna května kvetna června cervna července cervence srpna září zari října rijna
+    listopadu prosince led úno bře dub kvě čer čvc srp zář říj pro
+    januára februára apríla mája júna júla augusta septembra októbra novembra decembra
+    január február március április május június július augusztus szeptember október november
+    márc ápr máj jún júl szept
+    ianuarie februarie martie aprilie mai iunie iulie septembrie octombrie noiembrie decembrie ian iun iul noi
+    ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık oca şub nis haz tem ağu eyl eki kas ara
+    января февраля марта апреля мая июня июля августа сентября октября ноября декабря
+    янв февр фев мар апр июн июл авг сент сен окт нояб ноя дек
+    січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня
+    січ лют бер квіт трав черв лип серп вер жовт лист груд
+    януари февруари март април май юни юли август септември октомври ноември декември
+    siječnja veljače ožujka travnja svibnja lipnja srpnja kolovoza rujna listopada studenoga prosinca
+    sij velj ožu tra svi kol ruj stu januara februara aprila juna jula avgusta septembra oktobra decembra
+    ιανουαρίου φεβρουαρίου μαρτίου απριλίου μαΐου ιουνίου ιουλίου αυγούστου σεπτεμβρίου οκτωβρίου νοεμβρίου δεκεμβρίου
+    ιαν φεβ μαρ απρ μαΐ ιουν ιουλ αυγ σεπ οκτ νοε δεκ
+    ינואר פברואר מרץ אפריל מאי יוני יולי אוגוסט ספטמבר אוקטובר נובמבר דצמבר
+    בינואר בפברואר במרץ באפריל במאי ביוני ביולי באוגוסט בספטמבר באוקטובר בנובמבר בדצמבר
+    ינו פבר מרץ אפר יונ יול אוג ספט אוק נוב דצמ בדצמ בנוב באוק בספט באוג בפבר בינו
+    يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر
+    ژانویهٔ ژانویه فوریه مارس آوریل مه ژوئن ژوئیه اوت سپتامبر اکتبر نوامبر دسامبر
+    فروردین اردیبهشت خرداد تیر مرداد شهریور مهر آبان آذر دی بهمن اسفند
+    januari februari maret april juni juli agustus oktober desember peb agt
+    thg tháng
+    ม ค ก พ มี เม พฤษภาคม
+    jaanuar veebruar märts aprill juuni juuli detsember
+    janvāris februāris marts aprīlis maijs jūnijs jūlijs augusts septembris oktobris novembris decembris
+    sausio vasario kovo balandžio gegužės birželio liepos rugpjūčio rugsėjo spalio lapkričio gruodžio
+    gener febrer març abril maig juny juliol agost setembre octubre novembre desembre
+    urtarrila otsaila martxoa apirila maiatza ekaina uztaila abuztua iraila urria azaroa abendua
+    """
+)
+
+DAYS = _words(
+    """
+    monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun
+    montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag mo di mi do fr sa so
+    maandag dinsdag woensdag donderdag vrijdag zaterdag zondag ma di wo do vr za zo
+    lundi mardi mercredi jeudi vendredi samedi dimanche lun mar mer jeu ven sam dim
+    lunes martes miércoles miercoles jueves viernes sábado sabado domingo mié mie jue vie sáb dom
+    segunda terça quarta quinta sexta feira seg ter qua qui sex sab
+    lunedì martedì mercoledì giovedì venerdì sabato domenica gio
+    måndag tisdag onsdag torsdag fredag lördag söndag mån tis ons tors tor fre lör sön
+    mandag tirsdag lørdag søndag man tir tirs tors ons fre lør søn
+    maanantai tiistai keskiviikko torstai perjantai lauantai sunnuntai ma ti ke to pe la su
+    mánudagur þriðjudagur miðvikudagur fimmtudagur föstudagur laugardagur sunnudagur
+    poniedziałek wtorek środa czwartek piątek sobota niedziela poniedziałku środę sobotę niedzielę pon wt śr czw pt sob niedz
+    pondělí úterý středa čtvrtek pátek sobota neděle po út st čt pá so ne pondelok utorok streda štvrtok piatok nedeľa
+    hétfő kedd szerda csütörtök péntek szombat vasárnap
+    luni marți miercuri joi vineri sâmbătă duminică
+    pazartesi salı çarşamba perşembe cuma cumartesi pazar pzt sal çar per cum cmt paz
+    понедельник вторник среда четверг пятница суббота воскресенье пн вт ср чт пт сб вс
+    понеділок вівторок середа четвер пятниця субота неділя нд
+    понеделник сряда четвъртък петък събота неделя
+    ponedjeljak utorak srijeda četvrtak petak subota nedjelja ponedeljak sreda nedelja pon uto sri čet pet sub ned
+    δευτέρα τρίτη τετάρτη πέμπτη παρασκευή σάββατο κυριακή δευ τρι τετ πεμ παρ σαβ κυρ
+    יום שני שלישי רביעי חמישי שישי שבת ראשון
+    الاثنين الإثنين الثلاثاء الأربعاء الخميس الجمعة السبت الأحد
+    دوشنبه سه‌شنبه چهارشنبه پنجشنبه جمعه شنبه یکشنبه
+    senin selasa rabu kamis jumat sabtu minggu
+    thứ hai ba tư năm sáu bảy cn
+    dilluns dimarts dimecres dijous divendres dissabte diumenge
+    """
+)
+
+# Labels of a quoted header block, by what they name.
+_FROM = _phrases(
+    """
+    from
+    von
+    de
+    da
+    van
+    från
+    fra
+    lähettäjä
+    frá
+    od
+    nadawca
+    odesílatel
+    odosielateľ
+    pošiljatelj
+    feladó
+    de la
+    expéditeur
+    expediteur
+    émetteur
+    remitente
+    remetente
+    mittente
+    afzender
+    avsändare
+    avsender
+    afsender
+    absender
+    sender
+    kimden
+    gönderen
+    от
+    от кого
+    отправитель
+    від
+    від кого
+    відправник
+    подател
+    από
+    από το
+    αποστολέας
+    מאת
+    من
+    از
+    发件人
+    發件人
+    寄件者
+    寄件人
+    差出人
+    送信者
+    送信元
+    보낸 사람
+    보낸사람
+    발신
+    발신자
+    từ
+    người gửi
+    จาก
+    dari
+    pengirim
+    kellelt
+    saatja
+    no
+    nuo
+    siuntėjas
+    remitent
+    nork
+    mesaj de la
+    """
+)
+_DATE = _phrases(
+    """
+    date
+    sent
+    sent at
+    sent on
+    received
+    date sent
+    datum
+    gesendet
+    gesendet am
+    gesendet um
+    verzonden
+    verzonden op
+    verstuurd
+    envoyé
+    envoye
+    envoyé le
+    envoyé à
+    date d'envoi
+    reçu
+    fecha
+    enviado
+    enviado el
+    enviada
+    enviado em
+    enviada em
+    enviado a
+    enviados
+    enviat
+    data
+    data de envio
+    inviato
+    inviato il
+    data invio
+    skickat
+    datum
+    sendt
+    dato
+    sendt den
+    dags
+    sent frá
+    dagsetning
+    lähetetty
+    päivämäärä
+    päiväys
+    pvm
+    wysłano
+    wysłane
+    odesláno
+    odoslané
+    poslano
+    poslato
+    dátum
+    elküldve
+    küldve
+    trimis
+    început
+    data trimiterii
+    tarih
+    gönderildi
+    gönderme tarihi
+    gönderilme tarihi
+    дата
+    отправлено
+    послано
+    надіслано
+    відправлено
+    изпратено
+    датум
+    ημερομηνία
+    αποστολή
+    αποστολή στις
+    στάλθηκε
+    εστάλη
+    תאריך
+    נשלח
+    נשלח ב
+    التاريخ
+    تاريخ
+    تم الإرسال
+    تاریخ
+    ارسال شده
+    日期
+    发送时间
+    发送日期
+    發送時間
+    寄件日期
+    传送时间
+    时间
+    日付
+    日時
+    送信日時
+    送信日
+    날짜
+    보낸 날짜
+    보낸날짜
+    보낸 시간
+    đã gửi
+    ngày
+    ngày gửi
+    วันที่
+    ส่ง
+    ส่งเมื่อ
+    tanggal
+    terkirim
+    dikirim
+    kuupäev
+    saadetud
+    datums
+    nosūtīts
+    išsiųsta
+    le
+    """
+)
+_TO = _phrases(
+    """
+    to
+    an
+    à
+    a
+    aan
+    para
+    pour
+    till
+    til
+    vastaanottaja
+    do
+    komu
+    dla
+    adresat
+    odbiorca
+    prima
+    za
+    címzett
+    către
+    catre
+    la
+    destinataire
+    destinatario
+    destinatarios
+    destinatário
+    ontvanger
+    empfänger
+    mottagare
+    mottaker
+    modtager
+    kime
+    alıcı
+    кому
+    для
+    до
+    получатель
+    кому
+    προς
+    אל
+    ל
+    إلى
+    الى
+    به
+    收件人
+    收件者
+    宛先
+    받는 사람
+    받는사람
+    수신
+    수신자
+    đến
+    tới
+    người nhận
+    ถึง
+    kepada
+    ke
+    untuk
+    kellele
+    saaja
+    kam
+    iki
+    gavėjas
+    per a
+    per
+    """
+)
+_CC = _phrases(
+    """
+    cc
+    cc:
+    bcc
+    kopie
+    kopie an
+    copie
+    copie à
+    cci
+    copia
+    copia a
+    con copia
+    ccn
+    kopia
+    kopi
+    kopi til
+    kopija
+    kopio
+    dw
+    udw
+    do wiadomości
+    másolat
+    copie la
+    bilgi
+    копия
+    копія
+    κοιν
+    κοινοποίηση
+    עותק
+    نسخة
+    رونوشت
+    抄送
+    副本
+    参照
+    참조
+    đồng gửi
+    สำเนา
+    tembusan
+    koopia
+    """
+)
+_SUBJECT = _phrases(
+    """
+    subject
+    subj
+    re
+    betreff
+    betr
+    objet
+    sujet
+    asunto
+    assunto
+    oggetto
+    onderwerp
+    betreft
+    ämne
+    emne
+    efni
+    aihe
+    temat
+    předmět
+    predmet
+    predmět
+    zadeva
+    naslov
+    tárgy
+    subiect
+    konu
+    тема
+    предмет
+    относно
+    θέμα
+    נושא
+    הנדון
+    الموضوع
+    موضوع
+    主题
+    主旨
+    主題
+    件名
+    제목
+    chủ đề
+    tiêu đề
+    เรื่อง
+    หัวเรื่อง
+    perihal
+    subjek
+    judul
+    teema
+    temats
+    tēma
+    tema
+    assumpte
+    gaia
+    """
+)
+_OTHER = _phrases(
+    """
+    reply-to
+    reply to
+    antwort an
+    antworten an
+    répondre à
+    responder a
+    risposta
+    rispondi a
+    beantwoorden - aan
+    svar till
+    svar til
+    vastaus
+    odpowiedz do
+    importance
+    wichtigkeit
+    priorität
+    priority
+    anlagen
+    attachments
+    attachment
+    pièces jointes
+    allegati
+    adjuntos
+    message du
+    message-id
+    on behalf of
+    organization
+    list-unsubscribe
+    mailing list
+    resent-from
+    """
+)
+LABELS: dict[str, str] = {
+    **dict.fromkeys(_OTHER, "other"),
+    **dict.fromkeys(_CC, "cc"),
+    **dict.fromkeys(_TO, "to"),
+    **dict.fromkeys(_DATE, "date"),
+    **dict.fromkeys(_SUBJECT, "subject"),
+    **dict.fromkeys(_FROM, "from"),
+}
+
+# In a line between dashes ("-----Original Message-----", "---- Vidarebefordrat brev ----") one of these makes it a separator.
+SEPARATOR_WORDS = _words(
+    """
+    message messages mail email e-mail original forwarded forward reply replied
+    nachricht originalnachricht ursprüngliche weitergeleitete weitergeleitet antwort
+    transféré transféré origine d'origine initial réexpédié transférée
+    mensaje reenviado mensagem original encaminhada reencaminhada
+    messaggio originale inoltrato
+    bericht oorspronkelijk doorgestuurd oorspronkelijke origineel
+    meddelande ursprungligt ursprungsmeddelande originalmeddelande vidarebefordrat vidarebefordrad brev svarsmeddelande
+    meddelelse besked oprindelig videresendt melding opprinnelig original videresendt
+    viesti alkuperäinen välitetty edelleenlähetetty
+    skeyti framsent upprunalegt
+    wiadomość oryginalna przekazana przesłana wiadomosc dalej
+    zpráva přeposlaná původní správa pôvodná preposlaná
+    üzenet eredeti továbbított
+    mesaj mesajul original redirecționat
+    ileti iletilen özgün orijinal
+    сообщение пересылаемое исходное письмо пересланное переадресованное пересылаемое
+    повідомлення переслане оригінальне лист переадресоване
+    съобщение препратено оригинално
+    poruka poruku izvorna proslijeđena prosleđena izvirno sporočilo posredovano
+    μήνυμα αρχικό προωθημένο
+    הודעה הועברה מקורית
+    رسالة الرسالة الأصلية المُعاد محولة پیام
+    pesan diteruskan asli
+    thư gốc chuyển tiếp
+    missatge reenviat
+    kiri edastatud algne vēstule laiškas
+    """
+)
+SEPARATOR_PARTS = (
+    "邮件",
+    "郵件",
+    "转发",
+    "轉寄",
+    "原始",
+    "メッセージ",
+    "メール",
+    "転送",
+    "메시지",
+    "메일",
+    "전달",
+    "원본",
+    "ข้อความ",
+)
+
+# A whole line that says by itself that an older mail follows (dashes and the colon taken off).
+SEPARATOR_LINES = _phrases(
+    """
+    begin forwarded message
+    start of forwarded message
+    forwarded message
+    original message
+    reply message
+    previous message
+    anfang der weitergeleiteten nachricht
+    anfang der weitergeleiteten e-mail
+    weitergeleitete nachricht
+    ursprüngliche nachricht
+    originalnachricht
+    début du message réexpédié
+    début du message transféré
+    message transféré
+    message d'origine
+    inicio del mensaje reenviado
+    mensaje reenviado
+    mensaje original
+    início da mensagem encaminhada
+    início da mensagem reencaminhada
+    mensagem encaminhada
+    mensagem original
+    inizio messaggio inoltrato
+    inizio del messaggio inoltrato
+    messaggio inoltrato
+    messaggio originale
+    begin doorgestuurd bericht
+    doorgestuurd bericht
+    oorspronkelijk bericht
+    vidarebefordrat brev
+    vidarebefordrat mejl
+    vidarebefordrat meddelande
+    början på vidarebefordrat meddelande
+    ursprungligt meddelande
+    originalmeddelande
+    start på videresendt besked
+    start på videresendt meddelelse
+    begynnelse på videresendt besked
+    videresendt besked
+    videresendt meddelelse
+    oprindelig besked
+    oprindelig meddelelse
+    videresendt melding
+    starten på videresendt melding
+    begynnelsen på videresendt melding
+    opprinnelig melding
+    välitetty viesti
+    välitetty viesti alkaa
+    alkuperäinen viesti
+    początek przekazywanej wiadomości
+    początek przekazanej wiadomości
+    przekazana wiadomość
+    wiadomość oryginalna
+    začátek přeposílané zprávy
+    přeposlaná zpráva
+    původní zpráva
+    začiatok preposielanej správy
+    pôvodná správa
+    továbbított üzenet
+    továbbított levél kezdete
+    eredeti üzenet
+    începutul mesajului redirecționat
+    mesaj redirecționat
+    mesajul original
+    iletilen ileti
+    iletilmiş mesajın başlangıcı
+    orijinal ileti
+    начало переадресованного сообщения
+    пересылаемое сообщение
+    исходное сообщение
+    початок переадресованого повідомлення
+    початок листа, що пересилається
+    переслане повідомлення
+    začetak proslijeđene poruke
+    započetak proslijeđene poruke
+    prosleđena poruka
+    proslijeđena poruka
+    αρχή προωθημένου μηνύματος
+    προωθημένο μήνυμα
+    αρχικό μήνυμα
+    תחילת ההודעה שהועברה
+    بدء الرسالة المُعاد توجيهها
+    مبعوث الرسالة
+    开始转发的邮件
+    转发的邮件
+    原始邮件
+    開始轉寄郵件
+    轉寄的郵件
+    原始郵件
+    転送されたメッセージ
+    元のメッセージ
+    전달된 메시지
+    원본 메시지
+    bắt đầu thư được chuyển tiếp
+    awal pesan yang diteruskan
+    pesan asli
+    """
+)
+
+# What other systems set above the mails that they send: one of these in a short line.
+REPLY_ABOVE = (
+    "reply above this line", "reply above the line", "type your reply above", "respond above this line",
+    "write your reply above", "write above this line", "add your reply above", "oberhalb dieser linie antworten",
+    "antworten sie oberhalb dieser", "bitte oberhalb dieser", "über dieser zeile antworten", "au-dessus de cette ligne",
+    "ci-dessus de cette ligne", "encima de esta línea", "acima desta linha", "sopra questa riga", "al di sopra di questa",
+    "boven deze regel", "boven deze lijn", "ovanför denna rad", "ovanför den här raden", "över denna rad", "over denne linje",
+    "over denne linjen", "tämän rivin yläpuolelle", "powyżej tej linii", "nad tímto řádkem", "original message processed by",
+)  # fmt: skip
+
+# How a phone, an app or a web mail signs by itself. `^` = the line begins so; others anywhere in a short line.
+PHONE_STARTS = _phrases(
+    """
+    sent from
+    sent via
+    sent with
+    sent using
+    sent by my
+    sent by galaxy
+    sent through my
+    sent on the move
+    send from my
+    from my iphone
+    from my ipad
+    from my android
+    from my phone
+    from my mobile
+    from my blackberry
+    from my samsung
+    get outlook for
+    download outlook for
+    typed on my
+    typed with thumbs
+    dictated on my
+    written on my phone
+    gesendet von
+    gesendet mit
+    gesendet über
+    gesendet aus
+    gesendet via
+    gesendet vom
+    diese nachricht wurde von meinem
+    diese e-mail wurde von meinem
+    diese nachricht wurde mit
+    holen sie sich outlook
+    outlook für
+    envoyé de
+    envoyé depuis
+    envoyé à partir
+    envoyé par
+    envoyé via
+    envoyé avec
+    envoyé du
+    envoye de mon
+    envoye depuis mon
+    obtenez outlook
+    télécharger outlook
+    téléchargez outlook
+    enviado desde
+    enviado con
+    enviado a través
+    enviado mediante
+    enviado do
+    enviado de
+    enviado da
+    enviado dari
+    enviado a partir
+    enviado através
+    enviado pelo
+    enviado via
+    enviado com
+    enviada do
+    obtener outlook
+    obtenga outlook
+    obtén outlook
+    consigue outlook
+    descargar outlook
+    obter o outlook
+    obtenha o outlook
+    baixe o outlook
+    inviato da
+    inviato dal
+    inviato con
+    inviato tramite
+    inviata da
+    ottieni outlook
+    scarica outlook
+    verzonden vanaf
+    verzonden met
+    verzonden via
+    verzonden vanuit
+    verzonden van mijn
+    verstuurd vanaf
+    verstuurd met
+    verstuurd via
+    verstuurd vanuit
+    verstuurd van mijn
+    outlook voor
+    download outlook voor
+    skickat från
+    skickat med
+    skickat via
+    skickades från
+    skickat ifrån
+    sänt från
+    från min
+    hämta outlook
+    skaffa outlook
+    sendt fra
+    sendt med
+    sendt via
+    sendt på farten
+    send fra min
+    hent outlook
+    få outlook
+    skaff deg outlook
+    last ned outlook
+    lähetetty
+    hanki outlook
+    lataa outlook
+    sent úr
+    sendt úr
+    sent frá
+    wysłano z
+    wysłano ze
+    wysłano za pomocą
+    wysłane z
+    wysłane ze
+    wysłane za pomocą
+    pobierz outlook
+    pobierz program outlook
+    pobierz aplikację outlook
+    uzyskaj outlook
+    odesláno z
+    odesláno ze
+    odesláno pomocí
+    odoslané z
+    odoslané zo
+    odoslané cez
+    získat outlook
+    získajte outlook
+    získať outlook
+    elküldve
+    trimis de pe
+    trimis din
+    trimis de la
+    obțineți outlook
+    descărcați outlook
+    отправлено с
+    отправлено из
+    отправлено от
+    отправлено через
+    послано с
+    получить outlook
+    скачать outlook
+    скачайте outlook
+    надіслано з
+    надіслано із
+    надіслано за
+    відправлено з
+    відправлено із
+    отримати outlook
+    изпратено от
+    изпратено с
+    στάλθηκε από
+    εστάλη από
+    απεστάλη από
+    λήψη του outlook
+    poslano s
+    poslano sa
+    poslano iz
+    poslano z
+    poslato sa
+    poslato iz
+    נשלח מה
+    נשלח מ
+    أرسلت من
+    أُرسلت من
+    تم الإرسال من
+    مرسل من
+    مُرسل من
+    ارسال شده از
+    发自我的
+    发自
+    發自我的
+    從我的
+    从我的
+    寄自
+    传送自我的
+    傳送自我的
+    获取 outlook
+    下载 outlook
+    取得 outlook
+    나의
+    내
+    được gửi từ
+    gửi từ
+    đã gửi từ
+    ส่งจาก
+    dikirim dari
+    terkirim dari
+    dapatkan outlook
+    enviat des
+    saadetud minu
+    nosūtīts no
+    išsiųsta iš
+    siunčiama iš
+    bidali nire
+    """
+)
+PHONE_ENDS = (
+    " gesendet",
+    " gesendet.",
+    " from mobile",
+    " from my mobile",
+    " herunterladen",
+    " downloaden",
+    "から送信",
+    "から送信されました",
+    "에서 보냄",
+    "에서 보내기",
+    "에서 보냈습니다",
+    "küldve",
+    "gönderildi",
+    "傳送",
+    "发送",
+    "发出的邮件",
+)
+# … an ending counts only where the line names a device or a program as well.
+DEVICES = (
+    "iphone", "ipad", "ipod", "android", "mobil", "mobile", "handy", "smartphone", "phone", "blackberry", "samsung",
+    "galaxy", "huawei", "xiaomi", "outlook", "mail", "windows", "yahoo", "gmail", "telefon", "téléphone", "móvil",
+    "teléfono", "celular", "telemóvel", "cellulare", "telefoon", "puhelin", "telefonu", "手机", "手機", "スマート", "휴대",
+    "tablet", "nokia", "sony", "htc", "pixel", "spark", "airmail", "proton", "k-9", "app", "device", "lumia", "xperia",
+    "телефон", "айфон",
+)  # fmt: skip
+
+# A line that a mail server's banner begins with or holds: enough by itself.
+BANNER_LINES = (
+    "you don't often get email from",
+    "you do not often get email from",
+    "some people who received this message don't often get email from",
+    "don't often receive email from",
+    "learn why this is important",
+    "this email originated from outside",
+    "this e-mail originated from outside",
+    "this message originated from outside",
+    "this mail originated from outside",
+    "this email originates from outside",
+    "this email was sent from outside",
+    "this message was sent from outside",
+    "this email came from outside",
+    "this message came from outside",
+    "this email is from an external",
+    "this message is from an external",
+    "this is an external email",
+    "external email: use caution",
+    "external sender: use caution",
+    "this sender might be impersonating",
+    "be careful with this message",
+    "you have not previously corresponded with this sender",
+    "zjqcmqryfpfptbanner",
+    "report suspicious",
+    "sie erhalten nicht häufig e-mails von",
+    "sie erhalten nicht oft eine e-mail von",
+    "sie erhalten nicht oft e-mails von",
+    "einige personen, die diese nachricht erhalten haben",
+    "diese e-mail stammt von außerhalb",
+    "diese e-mail kommt von außerhalb",
+    "diese nachricht stammt von außerhalb",
+    "diese nachricht kommt von einem externen absender",
+    "diese e-mail wurde von einem externen absender",
+    "vous n'obtenez pas souvent d'e-mail",
+    "vous n'obtenez pas souvent d'e-mails",
+    "vous ne recevez pas souvent de courrier",
+    "vous ne recevez pas souvent d'e-mail",
+    "certaines personnes qui ont reçu ce message",
+    "ce message provient de l'extérieur",
+    "ce courriel provient de l'extérieur",
+    "cet e-mail provient de l'extérieur",
+    "cet e-mail provient d'un expéditeur externe",
+    "ce message provient d'un expéditeur externe",
+    "no suele recibir correo electrónico de",
+    "no suele recibir correos electrónicos de",
+    "no sueles recibir correos",
+    "algunas personas que recibieron este mensaje",
+    "este correo electrónico se originó fuera",
+    "este correo se originó fuera",
+    "este correo proviene de fuera",
+    "este mensaje proviene de fuera",
+    "este mensaje se originó fuera",
+    "você não costuma receber emails de",
+    "não costuma receber e-mails de",
+    "não costuma receber emails de",
+    "este email foi enviado de fora",
+    "este e-mail foi enviado de fora",
+    "esta mensagem foi enviada de fora",
+    "este e-mail teve origem fora",
+    "este email teve origem fora",
+    "non si ricevono spesso messaggi di posta",
+    "non ricevi spesso messaggi di posta",
+    "non ricevi spesso email da",
+    "non ricevi spesso e-mail da",
+    "questo messaggio proviene dall'esterno",
+    "questa email proviene dall'esterno",
+    "questa e-mail proviene dall'esterno",
+    "questo messaggio è stato inviato dall'esterno",
+    "u ontvangt niet vaak e-mail van",
+    "je ontvangt niet vaak e-mail van",
+    "u ontvangt niet vaak e-mails van",
+    "deze e-mail is afkomstig van buiten",
+    "deze e-mail komt van buiten",
+    "dit bericht is afkomstig van buiten",
+    "dit bericht komt van buiten",
+    "deze e-mail is verzonden van buiten",
+    "du får inte ofta e-post från",
+    "du får inte e-post ofta från",
+    "du får inte ofta mejl från",
+    "det här mejlet kommer från en avsändare utanför",
+    "detta mejl kommer från en avsändare utanför",
+    "detta mail kommer från en avsändare utanför",
+    "det här e-postmeddelandet kommer från en extern",
+    "detta e-postmeddelande kommer från en extern",
+    "detta meddelande kommer från en extern",
+    "det här meddelandet kommer från en extern",
+    "detta mejl kommer från en extern",
+    "du modtager ikke ofte mails fra",
+    "du modtager ikke ofte mail fra",
+    "du får ikke ofte mails fra",
+    "denne mail kommer fra en ekstern",
+    "denne e-mail kommer fra en ekstern",
+    "denne mail er sendt uden for",
+    "denne e-mail kommer uden for",
+    "denne e-mail er sendt fra en ekstern",
+    "du får ikke ofte e-post fra",
+    "denne e-posten kommer fra en ekstern",
+    "denne e-posten er sendt fra en ekstern",
+    "denne e-posten kommer fra utenfor",
+    "denne meldingen kommer fra en ekstern",
+    "et saa usein sähköpostia osoitteesta",
+    "et saa usein sähköpostiviestejä",
+    "tämä viesti on peräisin organisaation ulkopuolelta",
+    "tämä viesti on lähetetty organisaation ulkopuolelta",
+    "tämä sähköposti on lähetetty organisaation ulkopuolelta",
+    "tämä viesti tuli organisaation ulkopuolelta",
+    "nie otrzymujesz często wiadomości e-mail",
+    "nieczęsto otrzymujesz wiadomości",
+    "nie otrzymujesz często wiadomości",
+    "ta wiadomość pochodzi spoza",
+    "ta wiadomość e-mail pochodzi spoza",
+    "ten e-mail pochodzi spoza",
+    "wiadomość pochodzi spoza",
+    "tento e-mail pochází z",
+    "вы нечасто получаете письма от",
+    "вы редко получаете",
+    "это письмо отправлено извне",
+)
+# Otherwise a banner needs one word from each of two of these rows, the first always.
+BANNER_OUTSIDE = (
+    "external", "extern", "externe", "externer", "externen", "externo", "externa", "esterno", "esterna", "ekstern",
+    "eksternt", "ulkoinen", "ulkopuolelta", "ulkopuolinen", "zewnętrzn", "spoza organizacji", "outside", "außerhalb",
+    "buiten de organisatie", "fuera de la", "fora da", "dall'esterno", "utanför", "uden for", "utenfor", "внешн", "extérieur",
+)  # fmt: skip
+BANNER_CAUTION = (
+    "caution", "warning", "attention", "be careful", "vorsicht", "achtung", "warnung", "prudence", "avertissement",
+    "atención", "precaución", "advertencia", "cuidado", "atenção", "aviso", "attenzione", "avviso", "let op", "opgelet",
+    "waarschuwing", "varning", "var försiktig", "observera", "obs!", "advarsel", "vær forsigtig", "vær forsiktig", "pas på",
+    "varo", "varoitus", "huomio", "uwaga", "ostrożn", "ostrzeżenie", "внимание", "осторожно", "pozor",
+    "do not click", "don't click", "links or", "attachments", "nicht auf links", "anhänge", "pièces jointes", "adjuntos",
+    "anexos", "allegati", "bijlagen", "bilagor", "vedhæftede", "vedlegg", "liitteitä", "załącznik",
+)  # fmt: skip
+# Where a banner has come to its end, so that a line below it in small letters is the writer's.
+BANNER_ENDS = (
+    ".", "!", "?", ">", "]", "*", "important", "wichtig ist", "viktigt", "viktig", "vigtigt", "importante", "belangrijk is",
+    "tärkeää", "ważne", "safe", "caution", "attachments", "links",
+)  # fmt: skip
+# A following line of the same paragraph is still the banner's when it speaks of one of these.
+BANNER_MORE = (
+    *BANNER_CAUTION,
+    "click", "link", "attachment", "sender", "recogni", "trust", "safe", "organi", "verify", "phishing", "suspicious",
+    "important", "aka.ms", "klicken", "absender", "inhalt", "sicher", "vertrau", "wichtig", "cliquez", "liens", "expéditeur",
+    "contenu", "enlaces", "remitente", "contenido", "seguro", "ligações", "remetente", "conteúdo", "mittente", "contenuto",
+    "sicuro", "koppelingen", "afzender", "inhoud", "veilig", "länkar", "avsändar", "innehåll", "säker", "viktigt",
+    "links", "afsender", "indhold", "sikker", "avsender", "innhold", "linkkejä", "lähettäjä", "turvalli", "linki", "nadawc",
+    "bezpieczn", "originated", "outside", "help desk", "it department", "security",
+)  # fmt: skip
+
+# What may stand behind "Sent from my phone," – anything else makes it a sentence of the writer's.
+EXCUSES = (
+    "excuse", "typo", "brevity", "brief", "please", "pardon", "sorry", "forgive", "short", "terse", "auto", "fat finger",
+    "entschuldig", "kürze", "tippfehler", "verzeih", "excuses", "fautes", "disculp", "perdon", "perdón", "desculp", "scus",
+    "errori", "fouten", "beknopt", "ursäkta", "stavfel", "kort", "undskyld", "beklag", "przepraszam", "omlouv", "outlook",
+)  # fmt: skip
+
+# Disclaimers: a paragraph is one when it holds a word of at least two of these rows.
+DISCLAIMER_ROWS: tuple[tuple[str, ...], ...] = (
+    (
+        "confidential", "privileged", "proprietary", "vertraulich", "confidentiel", "confidencial", "riservat",
+        "confidenzial", "vertrouwelijk", "konfidentiell", "fortrolig", "luottamukselli", "poufn", "důvěrn", "bizalmas",
+        "конфиденциальн", "gizli", "sekretess",
+    ),
+    (
+        "intended recipient", "intended solely", "intended only", "solely for the", "for the addressee", "only for the use",
+        "intended for the", "not the intended", "named addressee", "named person", "received this in error",
+        "received this email in error", "received this e-mail in error", "received this message in error",
+        "received it in error", "received in error", "have received this", "private and intended", "bestimmt für",
+        "beabsichtigte empfänger", "richtige adressat", "irrtümlich erhalten", "versehentlich erhalten", "nicht der richtige",
+        "usage exclusif", "exclusivement", "destinataire prévu", "reçu ce message par erreur", "reçu cet e-mail par erreur",
+        "exclusivamente", "destinatario previsto", "por error", "por engano", "por erro", "uso esclusivo", "per errore",
+        "esclusivamente", "uitsluitend bestemd", "ten onrechte", "bestemd voor", "endast avsett", "avsedd för", "avsett för",
+        "av misstag", "beregnet til", "ved en fejl", "ved en feil", "tiltenkt", "tarkoitettu", "vahingossa", "przeznaczon",
+        "omyłkowo", "určen", "omylem", "tévedésből", "по ошибке", "предназначен",
+    ),
+    (
+        "notify the sender", "notify us", "inform the sender", "advise the sender", "contact the sender", "delete it",
+        "delete this", "destroy", "return it to", "permanently delete", "do not copy", "copy, distribute", "disclos",
+        "unauthorised use", "unauthorized use", "prohibited", "informieren sie", "vernichten sie", "löschen sie",
+        "verständigen sie", "unbefugte", "prévenir", "avertir", "détruire", "supprimer", "notifi", "elimin", "destruir",
+        "apagar", "informare", "cancellar", "distrugger", "restituir", "afzender te informeren", "verwijder", "vernietig",
+        "meddela avsändaren", "radera", "underret", "slett", "ilmoit", "tuhoa", "powiadom", "usunię", "smaž", "odstran",
+        "сообщите", "удалите", "secure means of communication", "monitored", "virus",
+    ),
+)  # fmt: skip
+# A line of one of these kinds is a footer by itself (mailing lists, virus scanners).
+FOOTERS = (
+    "to unsubscribe", "unsubscribe from this", "unsubscribe:", "unsubscribe instructions", "you received this message because",
+    "you are receiving this", "you're receiving this", "mailing list info", "mailman/listinfo", "manage your subscription",
+    "click here to unsubscribe", "scanned for viruses", "checked for viruses", "virus-free", "virusfrei", "swept for",
+    "auf viren geprüft", "auf viren überprüft", "fri från virus", "sans virus", "libre de virus", "virenfrei", "avast.com",
+    "think before you print", "consider the environment before printing", "please consider the environment",
+    "denken sie an die umwelt", "pensez à l'environnement", "tänk på miljön", "groups.google.com", "view it on github",
+    "reply to this email directly", "um abzumelden", "abmelden:", "se désinscrire", "se désabonner", "darse de baja",
+    "avprenumerera", "afmelden",
+)  # fmt: skip

@@ -1,0 +1,208 @@
+"""Where an older mail begins inside a newer one: attribution lines, header blocks, separators, quoted lines.
+
+Job: look at the lines of a text and say where the first quote head stands. A header block is labels one under another
+with an address or a subject, a separator is a line between dashes; attributions are `attribution.py`'s. Core: pure;
+imports the word tables and the smaller questions only. Invariants: every line is looked at a bounded number of times
+and only its first LINE characters, so the cost is linear in the text. Leaves out what is done with the parts
+(`reply.py`) and signatures (`signature.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from router import mailwords
+from router.attribution import (
+    Evidence,
+    attribution_start,
+    attribution_within,
+    ends_with_wrote,
+    evidence,
+    opens_attribution,
+    own_column,
+)
+from router.lines import DECORATION, LINE, fold, is_quoted
+
+_COLON = re.compile(r"[:：](?!\d|//)")
+_WORD = re.compile(r"[^\W\d_]+")
+_MAILBOX = re.compile(r"[^\s@]@[^\s@]")
+_DASHED = ("--", "__", "==", "——", "–––", "- -")
+
+_LABELS = {fold(name): kind for name, kind in mailwords.LABELS.items()}
+_SEPARATOR_WORDS = frozenset(map(fold, mailwords.SEPARATOR_WORDS))
+_SEPARATOR_LINES = frozenset(map(fold, mailwords.SEPARATOR_LINES))
+_REPLY_ABOVE = tuple(map(fold, mailwords.REPLY_ABOVE))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What opens a quote. Lines `start` to `end` (exclusive) are the head; before `column` the writer speaks."""
+
+    start: int
+    column: int
+    end: int
+    why: str
+
+
+class Page:
+    """The lines of a text, asked where quotes begin in them."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = lines
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def blank(self, at: int) -> bool:
+        return not self.lines[at].strip()
+
+    def quoted(self, at: int) -> bool:
+        return is_quoted(self.lines[at])
+
+    def after(self, at: int) -> int:
+        """The first line from `at` on that is not blank; the number of lines when there is none."""
+        while at < len(self.lines) and self.blank(at):
+            at += 1
+        return at
+
+    def opens_quote(self, at: int) -> bool:
+        """Line `at`, or the first after blank ones, is a quoted line."""
+        at = self.after(at)
+        return at < len(self.lines) and self.quoted(at)
+
+    def find_head(self, start: int) -> Head | None:
+        """The first quote head at or after line `start`; None when all that follows is the writer's own."""
+        for at in range(start, len(self.lines)):
+            head = None if self.blank(at) else self._head_at(at, start)
+            if head:
+                return head
+        return None
+
+    def _head_at(self, at: int, floor: int) -> Head | None:
+        """The head that is complete with line `at`, reaching up at most to `floor`."""
+        line = self.lines[at]
+        if self.quoted(at):
+            return self._shouted(at) or self._broken(at, floor) or Head(at, 0, at, "quoted lines")
+        if is_separator(line):
+            return Head(at, 0, at + 1, "separator")
+        return self._labels(at) or self._attribution(at, floor)
+
+    def _attribution(self, at: int, floor: int) -> Head | None:
+        if attribution_within(self.lines[at]):
+            return Head(at, 0, at + 1, "attribution")
+        start = attribution_start(self.lines, at, floor, self.opens_quote(at + 1))
+        return None if start is None else Head(start, own_column(self.lines[start]), at + 1, "attribution")
+
+    def _shouted(self, at: int) -> Head | None:
+        # GroupWise: ">>> Bob <bob@example.org> 01/02/2012 10:00 AM >>>" over text that carries no marks
+        line = self.lines[at][:LINE].strip()
+        if line.startswith(">>>") and line.endswith(">>>") and len(line) > 6 and not self.opens_quote(at + 1):
+            shows = evidence(line)
+            return Head(at, 0, at + 1, "attribution") if shows.address or shows.date else None
+        return None
+
+    def _broken(self, at: int, floor: int) -> Head | None:
+        # "On Tue, 3 May 2017 at 10:07 PM John Smith", "<", "john@example.org", "> wrote:": a bracket that looks quoted
+        line = self.lines[at][:LINE]
+        if len(line) > 40 or at <= floor or self.blank(at - 1) or self.quoted(at - 1) or not ends_with_wrote(line):
+            return None
+        for start in range(at - 1, max(floor, at - 6) - 1, -1):
+            if self.quoted(start):
+                return None
+            if opens_attribution(self.lines[start]) and evidence(self.lines[start]).date == 2:
+                return Head(start, 0, at + 1, "attribution")
+        return None
+
+    def _labels(self, at: int) -> Head | None:
+        """A block of header labels that begins in line `at`, blank lines between them and wrapped values allowed."""
+        first = label_of(self.lines[at])
+        if not first:
+            return None
+        if _labels_in_line(self.lines[at]):
+            return Head(at, 0, at + 1, "header block")
+        kinds, shows, end, loose = {first}, evidence(self.lines[at]), at + 1, 0
+        dated = first == "date" and shows.date == 2
+        for row in range(at + 1, min(len(self.lines), at + 40)):
+            kind = "" if self.quoted(row) else label_of(self.lines[row])
+            if kind:
+                line_shows = evidence(self.lines[row])
+                kinds.add(kind)
+                shows |= line_shows
+                dated = dated or (kind == "date" and line_shows.date == 2)
+                end, loose = row + 1, 0
+            elif self.blank(row):
+                if loose or not self._label_follows(row):
+                    break
+            else:
+                loose += 1
+                if loose > 3:
+                    break
+                shows |= evidence(self.lines[row]) if row == end else Evidence()
+        alone = first == "from" and (at == 0 or self.blank(at - 1)) and _names_mailbox(self.lines[at])
+        return Head(at, 0, end, "header block") if alone or _is_block(kinds, shows, dated) else None
+
+    def _label_follows(self, row: int) -> bool:
+        at = self.after(row)
+        return at < len(self.lines) and at - row <= 2 and bool(label_of(self.lines[at]))
+
+
+def label_of(line: str) -> str:
+    """The kind of header label ("from", "date", "to", "cc", "subject", "other") that `line` begins with, or ""."""
+    head = line[:60].replace("：", ":")
+    colon = head.find(":")
+    if colon < 1:
+        return ""
+    return _LABELS.get(fold(" ".join(head[:colon].strip(DECORATION).split())), "")
+
+
+def _labels_in_line(line: str) -> bool:
+    """A whole header block squeezed into one line: "De : A Envoyé : B À : C Objet : D"."""
+    line = line[:LINE]
+    kinds = set()
+    for colon in list(_COLON.finditer(line))[:12]:
+        words = _WORD.findall(line[max(0, colon.start() - 40) : colon.start()])
+        for count in (1, 2, 3):
+            kinds.add(_LABELS.get(fold(" ".join(words[-count:])), "other"))
+    if len(kinds - {"other"}) < 3 or "from" not in kinds:
+        return False
+    shows = evidence(line)
+    return shows.address or shows.date == 2
+
+
+def _names_mailbox(line: str) -> bool:
+    """ "From: Bob <bob@example.org>", and nothing else."""
+    bare = line[:LINE].rstrip(" *_")
+    return bare.endswith((">", "]")) and bool(_MAILBOX.search(bare)) and len(bare) < 150
+
+
+def _is_block(kinds: set[str], shows: Evidence, dated: bool) -> bool:
+    """Enough labels to be a mail's header, not a form or a travel plan."""
+    telling = kinds - {"other"}
+    if dated and "to" in telling and shows.address:
+        return True
+    if "from" in telling and len(telling) >= 2:
+        return shows.address or ("subject" in telling and (len(telling) >= 3 or shows.date == 2))
+    return len(telling) >= 3 and "subject" in telling and (shows.address or shows.date == 2)
+
+
+def is_separator(line: str) -> bool:
+    """A line between dashes that names a mail, or one that says by itself that an older mail follows."""
+    bare = line[:LINE].strip(" \t*_|")
+    inner = fold(bare.strip(DECORATION + ":："))
+    if not inner:
+        return False
+    if len(line) < 200 and any(mark in inner for mark in _REPLY_ABOVE):
+        return True
+    if inner in _SEPARATOR_LINES and (bare.endswith((":", "：", "-", "—")) or bare.startswith(("-", "—"))):
+        return True
+    if not bare.startswith(_DASHED):
+        return False
+    name, _, rest = inner.partition("--")
+    if not rest and not bare.endswith(_DASHED):
+        return inner in _SEPARATOR_LINES
+    words = _WORD.findall(name[:200])
+    if len(words) <= 12 and not _SEPARATOR_WORDS.isdisjoint(words):
+        return True
+    return not name.isascii() and any(part in name for part in mailwords.SEPARATOR_PARTS)

@@ -1,0 +1,163 @@
+"""The new text of a reply: what its writer wrote for this mail, without quotes, signatures and banners.
+
+Job: from a `Message`, or a plain text, to a `Reply`. Only the new text counts: what stands above the quote, or between
+quoted lines (PROTOCOL.md, "Reading a reply"). Core: pure; no I/O, no clock. Where a quote begins is `quotes.py`'s
+business, what a signature is `signature.py`'s, the HTML tree `htmltext.py`'s.
+Invariants: linear in the text, at most MAX_LINES lines and LINE characters of each are looked at; a reply with nothing
+new in it is empty, and when in doubt text counts as quoted: losing a word is bad, inventing one is worse.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from router import htmltext
+from router.lines import LINE, clean, is_rule
+from router.message import Message
+from router.quotes import Head, Page, is_separator
+from router.signature import is_phone_signature, skip_banners, trim
+
+MAX_LINES = 3_000
+MARKERS: dict[str, str] = {
+    "en": "-- bun router: please reply above this line --",
+    "sv": "-- bun router: svara gärna ovanför den här raden --",
+    "de": "-- bun router: bitte über dieser Zeile antworten --",
+    "fr": "-- bun router: merci de répondre au-dessus de cette ligne --",
+    "es": "-- bun router: por favor, responda por encima de esta línea --",
+    "nl": "-- bun router: graag boven deze regel antwoorden --",
+    "da": "-- bun router: svar venligst over denne linje --",
+    "no": "-- bun router: svar helst over denne linjen --",
+    "fi": "-- bun router: vastaa tämän rivin yläpuolelle --",
+    "it": "-- bun router: si prega di rispondere sopra questa riga --",
+    "pt": "-- bun router: por favor, responda acima desta linha --",
+    "pl": "-- bun router: proszę odpowiadać powyżej tej linii --",
+}
+MARKER = MARKERS["en"]
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`text` is new, `quoted` is the rest, `how` says for people what the cut rests on."""
+
+    text: str
+    quoted: str
+    how: str
+
+
+def read_reply(message: Message, banners: Sequence[str] = ()) -> Reply:
+    """The new text of `message`. `banners` are texts of the operator's own servers, set above foreign mail.
+
+    The plain text decides where there is one, for it keeps the marks of quoting; the HTML, with its quotes cut in the
+    tree, where there is none or where only it shows that something is quoted.
+    """
+    if message.html and (message.from_html or not message.text.strip()):
+        return Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
+    plain = Reply(*cut_text(message.text, banners))
+    if not message.html or plain.quoted:
+        return plain
+    marked = Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
+    return marked if marked.quoted and _squeeze(marked.text) in _squeeze(message.text) else plain
+
+
+def cut_text(text: str, banners: Sequence[str] = ()) -> tuple[str, str, str]:
+    """Cut a plain text into (new text, quoted rest, why)."""
+    lines = clean(text).split("\n", MAX_LINES)
+    beyond = lines[MAX_LINES:]
+    lines = [line.rstrip() for line in lines[:MAX_LINES]]
+    floor = skip_banners(lines, banners)
+    page = Page(lines)
+    marker = _marker_line(lines)
+    head = page.find_head(floor)
+    if marker is not None and (head is None or marker < head.start):
+        head = Head(marker, 0, marker + 1, "our own line")
+    if head is None:
+        kept = trim(lines[floor:])
+        return "\n".join(kept), "\n".join(beyond), "nothing is quoted"
+    above = _above(lines, floor, head)
+    below, rest = _below(page, head, marker)
+    parts = [part for part in (above, *below) if part]
+    quoted = "\n".join([*lines[head.start : head.end], *rest, *beyond])
+    return "\n\n".join("\n".join(part) for part in parts), quoted, f"{head.why} in line {head.start + 1}"
+
+
+def _above(lines: Sequence[str], floor: int, head: Head) -> list[str]:
+    """What the writer says above the quote."""
+    stretch = list(lines[floor : head.start])
+    if head.column:
+        stretch.append(lines[head.start][: head.column].rstrip(" -–—"))
+    while stretch and (not stretch[-1].strip() or is_rule(stretch[-1]) or is_separator(stretch[-1])):
+        stretch.pop()
+    first = next((line for line in stretch if line.strip()), "")
+    if is_phone_signature(first) or is_rule(first):
+        return []  # the mail program opened the quote here: what lies between is the older mail's
+    return trim(stretch)
+
+
+def _below(page: Page, head: Head, marker: int | None) -> tuple[list[list[str]], list[str]]:
+    """What the writer says between and under quoted lines, and the lines that are quoted.
+
+    Only where the quote carries marks: an unmarked text under a head is the older mail.
+    """
+    said: list[list[str]] = []
+    rest: list[str] = []
+    at = head.end
+    while head.why != "our own line" and page.opens_quote(at):
+        start = page.after(at)
+        at = start
+        while at < len(page) and page.quoted(at):
+            at += 1
+        rest.extend(page.lines[start:at])
+        stop = page.find_head(at)
+        if marker is not None and (stop is None or at <= marker < stop.start):
+            stop = Head(marker, 0, marker + 1, "our own line")
+        end = stop.start if stop else len(page)
+        stretch = list(page.lines[at:end])
+        if stop and stop.column:
+            stretch.append(page.lines[end][: stop.column])
+        said.append(trim(stretch[_wrapped(page, at, end) :]))
+        if not stop:
+            return said, rest
+        head, at = stop, stop.end
+    return said, [*rest, *page.lines[at:]]
+
+
+def _wrapped(page: Page, at: int, end: int) -> int:
+    """How many lines from `at` on are the tail of the quoted line above, which a mail program broke in two."""
+    count = 0
+    while at + count < end and not page.blank(at + count):
+        count += 1
+    if not count or count > 3:
+        return 0
+    above, first = page.lines[at - 1].rstrip(), page.lines[at].strip()
+    between = at + count < len(page) and page.quoted(at + count)
+    if between and first.startswith(("http", "<http", "(http", "[http")):
+        return count
+    words = first.split()
+    open_ended = above[-1:] not in ".!?:"
+    full = len(above) + 1 + len(words[0]) > 72
+    small = first[0].islower() and len(words) > 1
+    if between and (full and open_ended or len(above) > 55 and small):
+        return count
+    return 1 if full and open_ended and small else 0
+
+
+def _squeeze(text: str) -> str:
+    return "".join(_LETTERS.findall(text.lower()))
+
+
+_MARKS = tuple(_squeeze(marker) for marker in MARKERS.values())
+
+
+def _marker_line(lines: Sequence[str]) -> int | None:
+    """The first line of our own marker that is not marked as quoted, however it was wrapped or decorated."""
+    for at, line in enumerate(lines):
+        if "bun" not in line[:LINE].lower():
+            continue
+        window = _squeeze(" ".join(row[:200] for row in lines[at : at + 4]))
+        if window.startswith(_MARKS) and not line.lstrip().startswith(">"):
+            return at
+    return None

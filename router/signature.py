@@ -1,0 +1,190 @@
+"""What is in a mail's own text and is not its writer's word: banners, signatures, disclaimers, footers.
+
+Job: take a stretch of lines that holds no quote any more and return the lines a person wrote for this mail. Names and
+greetings under the text stay: they are the writer's, and a text may be meant for a client. Core: pure; imports the word
+tables only. Invariants: linear in the lines; nothing is taken away that has no sign of a machine or of `-- `.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from router import mailwords
+from router.lines import LINE, is_rule
+
+_LINK = re.compile(r"\[([^\]\n]{1,200})\]\([^)\n]{1,400}\)|<?https?://[^\s>]{1,400}>?")
+_DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_CONTACT = re.compile(r"@|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·]")
+_DASHES = frozenset({"--", "—", "–", "---", "__", "——", "___", "- -", "-- ", "----", "____", "=="})
+
+
+def trim(lines: Sequence[str]) -> list[str]:
+    """`lines` without what follows a signature mark, phone signatures, disclaimers and footers, and blank ends."""
+    kept: list[str] = []
+    at, said = 0, False
+    while at < len(lines):
+        line = lines[at]
+        if not line.strip():
+            kept.append(line)
+        elif is_phone_signature(line):
+            if said:
+                break
+        elif is_signature_mark(lines, at) or _is_footer(line):
+            break
+        elif (at == 0 or not lines[at - 1].strip()) and _is_disclaimer(lines, at):
+            break
+        else:
+            kept.append(line)
+            said = said or not is_rule(line)
+        at += 1
+    return _strip_end(kept)
+
+
+def _strip_end(lines: list[str]) -> list[str]:
+    """Without blank lines at both ends and, at the lower one, rules and a lone "-Anna Berg"."""
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or is_rule(lines[end - 1])):
+        end -= 1
+    if end > 2 and not lines[end - 2].strip() and _DASHED_NAME.fullmatch(lines[end - 1]):
+        return _strip_end(lines[: end - 1])
+    start = 0
+    while start < end and not lines[start].strip():
+        start += 1
+    return lines[start:end]
+
+
+def is_phone_signature(line: str) -> bool:
+    """ "Sent from my phone" and its kin, in the languages of the tables."""
+    bare = _LINK.sub(r"\1", line[:LINE]).strip(" \t*_()<>[].-–—~|").lower()
+    if not bare or len(bare) > 160 or len(bare.split()) > 16:
+        return False
+    bare = bare.replace("’", "'").replace("`", "'")
+    _, mark, more = _partition(bare)
+    if mark and more and not any(word in more for word in mailwords.EXCUSES):
+        return False
+    if bare.startswith(_PHONE_STARTS):
+        return bare.split()[0] not in ("나의", "내") or bare.endswith(mailwords.PHONE_ENDS)
+    return bare.endswith(mailwords.PHONE_ENDS) and any(device in bare for device in mailwords.DEVICES)
+
+
+def _partition(text: str) -> tuple[str, str, str]:
+    """`text` before, at and behind its first comma, semicolon or full stop that ends a word."""
+    match = re.search(r"[,;.!?](?:\s|$)", text)
+    return (text[: match.start()], match.group(), text[match.end() :].strip()) if match else (text, "", "")
+
+
+_PHONE_STARTS = tuple(sorted(mailwords.PHONE_STARTS))
+
+
+def is_signature_mark(lines: Sequence[str], at: int) -> bool:
+    """Line `at` parts a signature or a footer from the text above it."""
+    bare = lines[at].strip()
+    if bare in ("--", "—", "–"):
+        return True
+    if bare.startswith("__") and len(bare) >= 10 and set(bare) == {"_"}:
+        return True  # Mailman's and Outlook's line
+    if bare in _DASHES or is_rule(bare):
+        return _looks_like_footer([line for line in lines[at + 1 : at + 40] if line.strip()])
+    return False
+
+
+def _looks_like_footer(below: Sequence[str]) -> bool:
+    """The lines under a rule are a signature or small print, not the writer's next paragraph."""
+    below = [line[:LINE] for line in below if not is_rule(line)]
+    if not below:
+        return True
+    if any(_is_footer(line) for line in below[:6]) or _disclaims(" ".join(below[:12])):
+        return True
+    if len(below) > 10 or any(len(line) > 90 for line in below):
+        return False
+    contacts = sum(bool(_CONTACT.search(line)) for line in below)
+    short = sum(len(line) <= 60 and line.rstrip()[-1] not in ".!?:;," for line in below)
+    return short == len(below) and (contacts > 0 or len(below) <= 3)
+
+
+def _plain(text: str) -> str:
+    return text[:LINE].strip().lower().replace("’", "'").replace("`", "'")
+
+
+def _is_footer(line: str) -> bool:
+    lowered = _plain(line)
+    return len(line) < 300 and any(footer in lowered for footer in mailwords.FOOTERS)
+
+
+def _is_disclaimer(lines: Sequence[str], at: int) -> bool:
+    """The paragraph that begins in line `at` is legal small print."""
+    paragraph: list[str] = []
+    for line in lines[at : at + 30]:
+        if not line.strip():
+            break
+        paragraph.append(line[:LINE])
+    return _disclaims(" ".join(paragraph))
+
+
+def _disclaims(text: str) -> bool:
+    if len(text) < 60:
+        return False
+    lowered = text[:3000].lower().replace("’", "'")
+    return sum(any(word in lowered for word in row) for row in mailwords.DISCLAIMER_ROWS) >= 2
+
+
+def skip_banners(lines: Sequence[str], own: Sequence[str] = ()) -> int:
+    """How many lines at the top are a mail server's banner, or one of the operator's `own` banner texts."""
+    marks = [mark for mark in (_letters(banner) for banner in own) if mark]
+    at = 0
+    while True:
+        text = at
+        while text < len(lines) and (not lines[text].strip() or is_rule(lines[text])):
+            text += 1
+        end = _own_banner(lines, text, marks) or _banner(lines, text)
+        if not end:
+            return text if at else 0  # the rule under a banner is the banner's
+        at = end
+
+
+def _letters(text: str) -> str:
+    return "".join(_LETTERS.findall(text[:4000].lower()))
+
+
+def _own_banner(lines: Sequence[str], at: int, marks: Sequence[str]) -> int:
+    """The line after a banner of the operator's that begins in line `at`, however it was wrapped; 0 when there is none."""
+    seen = ""
+    for end in range(at, min(len(lines), at + 20)):
+        seen += _letters(lines[end][:LINE])
+        if seen in marks:
+            return end + 1
+        if seen and not any(mark.startswith(seen) for mark in marks):
+            return 0
+    return 0
+
+
+def _banner(lines: Sequence[str], at: int) -> int:
+    """The line after the banner that begins in line `at`; 0 when none does."""
+    end = at
+    while end < len(lines) and end - at < 8 and lines[end].strip():
+        end += 1
+    paragraph = [_plain(line) for line in lines[at:end]]
+    if not paragraph or not is_banner(paragraph[0], " ".join(paragraph)):
+        return 0
+    for row in range(1, len(paragraph)):
+        line, above = paragraph[row], paragraph[row - 1].rstrip()
+        broken = line[:1].islower() and 20 < len(above) <= 80 and not above.endswith(mailwords.BANNER_ENDS)
+        if not broken and not any(word in line for word in mailwords.BANNER_MORE) and not is_banner(line, line):
+            return at + row
+    return end
+
+
+def is_banner(first: str, whole: str) -> bool:
+    """A paragraph (lower case), by its first line and as a whole, is what a mail server sets above foreign mail."""
+    if any(0 <= whole.find(mark) < len(first) for mark in mailwords.BANNER_LINES):
+        return True
+    if not any(word in whole for word in mailwords.BANNER_OUTSIDE):
+        return False
+    bare = first.strip(" \t*_[](){}<>!|#=-~⚠\ufe0f🛑")
+    foreign = any(word in first for word in mailwords.BANNER_OUTSIDE)
+    if foreign and len(bare.split()) <= 4 and (first[:1] in "[*!{<⚠" or ":" in first):
+        return True  # [EXTERNAL], *** EXTERNE MAIL ***, EXTERNAL EMAIL:
+    loud = bare.startswith(mailwords.BANNER_CAUTION)
+    return loud or (foreign and sum(word in whole for word in mailwords.BANNER_CAUTION) >= 2)
