@@ -153,10 +153,15 @@ def sift_records(lines: Iterable[bytes], byte: int) -> Iterator[Whole | Damage]:
 
 
 def _whole_records(line: bytes, byte: int) -> Iterator[Whole | Damage]:
-    """The record of one line, or the two of a line whose end was damaged, so that it holds the next one too."""
+    """The record of one line, or those of a line whose end was damaged, so that it may hold the next one too."""
     fields = read_record(line)
     if fields is not None:
         yield Whole(byte, int(fields[1]), fields)
+        return
+    fields = read_record(line[:-1] + b"\n") or read_record(line + b"\n")
+    if fields is not None:
+        yield Whole(byte, int(fields[1]), fields)
+        yield Damage("the end of a line", byte + len(line) - 1)
         return
     for match in _RECORD_START.finditer(line, 1):
         second = read_record(line[match.start() :])

@@ -13,12 +13,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from router.journal_documents import Tables, checked, dump, number_of, put
 from router.journal_files import NEWER, StoreError, StoreFiles, refusal
 from router.journal_lines import Damage, NewerFormat, Whole, apply_record, journal_head, read_journal_head, sift_records
-from router.journal_snapshot import Sifted, read_snapshot, sift_snapshot, snapshot_lines
+from router.journal_snapshot import Sifted, read_head, read_snapshot, sift_snapshot, snapshot_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +87,12 @@ def _sift_snapshot(files: StoreFiles) -> Sifted:
     if not files.snapshot.exists() or files.snapshot.stat().st_size == 0:
         return Sifted()
     checks = files.last_checks()
-    if checks is None:
-        foreign = _of_stock_tinydb(files.snapshot)
+    with files.read_lines(files.snapshot) as lines:
+        ours = checks is not None or read_head(lines.readline()) is not None
+        foreign = None if ours else _of_stock_tinydb(files.snapshot)
         if foreign is not None:
             return foreign
-    with files.read_lines(files.snapshot) as lines:
+        lines.seek(0)
         sifted = sift_snapshot(lines, checks)
     if checks is not None and not sifted.faults:
         _look_for_disorder(files, sifted)
@@ -136,7 +138,10 @@ def _sift_journal(files: StoreFiles, sifted: Sifted) -> tuple[int, list[Damage]]
             if not sifted.faults:
                 faults.append(Damage(f"records {sifted.sequence + 1} to {base}, which are missing", len(head)))
             sifted.sequence = base
-        return _apply_whole(sift_records(lines, len(head)), base, sifted, faults), faults
+        found = sift_records(lines, len(head))
+        if base is None:  # it may have lost only its end, and so hold the first record
+            found = chain((record for record in sift_records([head], 0) if isinstance(record, Whole)), found)
+        return _apply_whole(found, base, sifted, faults), faults
 
 
 def _apply_whole(found: Iterator[Whole | Damage], base: int | None, sifted: Sifted, faults: list[Damage]) -> int:

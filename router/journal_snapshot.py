@@ -82,7 +82,7 @@ def read_snapshot(lines: Iterable[bytes]) -> tuple[Head, Tables]:
     first = next(lines, None)
     if first is None:
         return Head(0, None), {}
-    head = _read_head(first)
+    head = read_head(first)
     if head is None:
         raise Damage("its first line", 0)
     tables: Tables = {}
@@ -133,7 +133,7 @@ def _unsealed(line: bytes, start: bytes, end: bytes) -> dict[str, Any] | None:
     return values
 
 
-def _read_head(line: bytes) -> Head | None:
+def read_head(line: bytes) -> Head | None:
     """The first line read; None when it is not whole. Raises NewerFormat."""
     values = _unsealed(line, _HEAD_START, b"}}\n")
     if values is None:
@@ -149,8 +149,8 @@ def _checks_line(sequence: int, tables: list[str], checks: array[int]) -> bytes:
 
 
 def read_checks(line: bytes) -> Checks | None:
-    """The last line read; None when it is not whole."""
-    values = _unsealed(line, _CHECKS_START, b"}}}\n")
+    """The last line read, also where the line before it has lost its end; None when it is not whole."""
+    values = _unsealed(line[max(0, line.find(_CHECKS_START)) :], _CHECKS_START, b"}}}\n")
     if values is None:
         return None
     return Checks(values["sequence"], tuple(values["tables"]), _little(array("I", bytes.fromhex(values["lines"]))))
@@ -258,7 +258,7 @@ def find_damage(lines: Iterable[bytes], checks: Checks | None) -> Damage:
 
 
 def _sifted_head(line: bytes, sifted: Sifted) -> int:
-    head = _read_head(line)
+    head = read_head(line)
     if head is None:
         sifted.faults.append(Damage("its first line", 0))
     return sifted.sequence or (head.sequence if head else 0)
@@ -280,8 +280,9 @@ def _sift_line(line: bytes, byte: int, sieve: _Checked | _Unchecked, sifted: Sif
 
 
 def _around_a_lost_line_end(line: bytes, sieve: _Checked | _Unchecked) -> list[Found | None]:
+    """The documents of two lines that have become one: a document and the next, or the last of a table and its brace."""
     for match in _DOCUMENT_START.finditer(line, 1):
         second = sieve.document(line[match.start() :])
         if second is not None:
             return [sieve.document(line[: match.start() - 1] + b"\n"), second]
-    return []
+    return [sieve.document(line[:-3] + b"\n")]
