@@ -35,7 +35,7 @@ LONG_PAUSES = tuple(n * MINUTE for n in (1, 5, 15, 30, 60))
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A row of the outbox. `raw` is 7-bit text with its headers; `tries` counts those that failed."""
+    """A row of the outbox. `raw` is 7-bit text with its headers; `tries` failed, the first of them at `first_tried`."""
 
     row: int
     lead: int | None

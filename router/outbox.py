@@ -81,7 +81,8 @@ class Sender:
     """The sending thread.
 
     `take(n)`: up to n mails that are due and not in flight, which they then are; quick, called in the sending thread.
-    `report(results)`: all of them stored in one commit, or an exception and none of them; called in the sending thread.
+    `report(results)`: all of them stored in one commit, or an exception and none of them; called in the sending thread,
+    again with the same and more after an exception. A mail whose outcome is Paused is only no longer in flight.
     `clock`: now, aware UTC. `on_state`: told each new state, called in the sending thread.
     """
 
@@ -112,6 +113,7 @@ class Sender:
         self._idle: list[Session] = []
         self._leaving: set[asyncio.Task[None]] = set()
         self._limit, self._limit_until = server.connections, datetime.min.replace(tzinfo=UTC)
+        self._knocks, self._knock_at = 0, 0.0  # further connections refused in a row; when the next may be tried
         self._proven = False  # there was a session since the start or the last pause
         self._failures = self._doubts = 0  # in a row
         self._paused: Paused | None = None  # over when a mail has got through; when its time is up, one may try
@@ -136,7 +138,9 @@ class Sender:
         """
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._ask_to_stop, deadline)
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._loop.close()
+        else:
             self._thread.join(deadline + self._server.timeouts.quit + 2 * TICK)
         return self._clean and not self._thread.is_alive()
 
@@ -182,7 +186,9 @@ class Sender:
         wanted = self._room() - len(self._waiting)
         if wanted > 0:
             self._take_more(wanted + self._limit)
-        while self._waiting and self._room() > 0:
+        ready = len(self._idle)
+        while self._waiting and self._room() > 0 and (ready > 0 or self._loop.time() >= self._knock_at):
+            ready -= 1
             task = self._loop.create_task(self._deliver(self._waiting.popleft()))
             self._active[task] = None
             task.add_done_callback(self._done)
@@ -336,8 +342,8 @@ class Sender:
         return self._paused
 
     def _got_through(self) -> None:
-        self._failures = self._doubts = 0
-        self._paused = None
+        self._failures = self._doubts = self._knocks = 0
+        self._proven, self._paused = True, None
         self._tell_state()
 
     def _tell_state(self) -> None:
@@ -345,7 +351,10 @@ class Sender:
         state = f"paused: {reason}" if reason else "ok"
         if state != self._state:
             self._state = state
-            self._on_state(state)
+            try:
+                self._on_state(state)
+            except Exception as bug:  # must not be taken for a failure of the mail that was just accepted
+                log.exception("on_state: %s", type(bug).__name__)
 
     # -- connections --------------------------------------------------------------------------------------------
 
@@ -354,17 +363,20 @@ class Sender:
             self._context = tls_context(self._server)
         session = await open_session(self._server, self._context)
         self._sessions.add(session)
-        self._proven = True
+        self._proven, self._knocks = True, 0
         self._woken.set()  # others may begin
         return session
 
     def _without_session(self, mail: Mail, trouble: Trouble) -> Outcome | None:
         """While other connections stand, the server only wants fewer of them (RFC 5321 4.2.1: 421)."""
-        if self._sessions and trouble.again:
-            self._limit, self._limit_until = len(self._sessions), self._clock() + FEWER_FOR
-            self._waiting.appendleft(mail)
-            return None
-        return self._pause(trouble)
+        if not (self._sessions and trouble.again) or self._knocks >= DOUBTS:
+            return self._pause(trouble)
+        if self._loop.time() >= self._knock_at:
+            self._knocks += 1
+            self._knock_at = self._loop.time() + PATIENCE
+        self._limit, self._limit_until = len(self._sessions), self._clock() + FEWER_FOR
+        self._waiting.appendleft(mail)
+        return None
 
     def _release(self, session: Session) -> None:
         if session.is_open:

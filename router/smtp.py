@@ -24,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ipaddress
+import os
 import re
 import socket
 import ssl
@@ -40,6 +41,7 @@ from router.delivery import CUT, LATER, NEVER, SILENCE, Dialogue, Mail, Reply, S
 from router.oauth import AccessTokens, SecretError
 
 LONGEST_REPLY = 32_768  # bytes, all its lines together
+SLOWEST = 50_000  # bytes a second that a line must carry
 GARBLED = Reply(0, "the server said what is no SMTP reply")
 
 # -- the server ---------------------------------------------------------------------------------------------------
@@ -220,13 +222,20 @@ def _explain(server: Server, stage: Stage, failure: Exception, secrets: Sequence
     elif isinstance(failure, TimeoutError):
         trouble = read_trouble(stage, SILENCE)
     elif isinstance(failure, aiosmtplib.SMTPConnectError):
-        said = cause.strerror if isinstance(cause, OSError) and cause.strerror else "it closes the connection"
-        trouble = Trouble(Scope.SESSION, LATER, f"the mail server cannot be reached ({said})")
+        trouble = Trouble(Scope.SESSION, LATER, f"the mail server cannot be reached ({_plainly(cause)})")
     elif isinstance(failure, ConnectionError):
         trouble = read_trouble(stage, CUT)
     else:
         trouble = Trouble(Scope.SESSION, LATER, f"the mail server cannot be used ({type(failure).__name__})")
     _give_up(f"{server}: {trouble.reason}", again=trouble.again)
+
+
+def _plainly(cause: BaseException | None) -> str:
+    """asyncio says "Connect call failed" with an address, and lists all addresses of a host when all of them fail."""
+    if isinstance(cause, socket.gaierror):
+        return cause.strerror or "no such host"
+    numbers = re.findall(r"\[Errno (\d+)\]", str(cause))
+    return os.strerror(int(numbers[0])) if numbers else "it closes the connection"
 
 
 def _without(secrets: Sequence[str], text: str) -> str:
@@ -405,7 +414,8 @@ class Session:
             await self._wire.ask(b".\r\n", 1, self._timeouts.command)
             return dialogue
         step("smtp-data")
-        (end,) = await self._wire.ask(_dotted(mail.raw), 1, self._timeouts.end)
+        seconds = self._timeouts.end + len(mail.raw) / SLOWEST
+        (end,) = await self._wire.ask(_dotted(mail.raw), 1, seconds)
         if end.is_good:
             self._dirty = False
             step("smtp-accepted")

@@ -70,6 +70,10 @@ class ScriptedSmtp:
         """Let all that WAITs, now or later, be answered."""
         self._loop.call_soon_threadsafe(self.going.set)
 
+    def hold(self) -> None:
+        """Let what WAITs from now on wait again."""
+        self._loop.call_soon_threadsafe(self.going.clear)
+
     def drop_all(self) -> None:
         """Close every connection, as a server does that is restarted."""
         self._loop.call_soon_threadsafe(lambda: [writer.close() for writer in self._writers])
@@ -98,8 +102,8 @@ class ScriptedSmtp:
         self._writers.add(writer)
         try:
             await _Client(self, self.connections, reader, writer).serve()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, _Leave):
-            pass
+        except (ConnectionError, ssl.SSLError, asyncio.CancelledError, _Leave):
+            pass  # cancelled: the server ends
         finally:
             self.open -= 1
             self._writers.discard(writer)

@@ -319,7 +319,52 @@ def test_a_limit_of_connections_means_fewer_of_them() -> None:
     assert server.connections < 12, "it does not knock again for every mail"
 
 
-def test_after_ten_minutes_all_connections_are_tried_again() -> None:
+def test_a_server_that_refuses_a_second_connection_is_not_knocked_at_while_the_first_is_stuck(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def script(connection: int, line: str) -> str | None:
+        if not line and server.open > 1:
+            return CLOSE_AFTER + "421 4.7.0 too many connections"
+        return WAIT if "slow@" in line else None
+
+    monkeypatch.setattr(router.outbox, "PATIENCE", 0.05)
+    monkeypatch.setattr(router.outbox, "TICK", 0.01)
+    with ScriptedSmtp(script) as server, running(server.port, connections=2) as run:
+        slow, other = run.send("slow@example.org"), run.send()
+        run.until(lambda: "too many connections" in run.sender.state, "a pause, since the queue stands still")
+        assert server.connections < 8
+        server.go_on()
+        assert run.outcome(slow) == Accepted()
+        assert run.outcome(other) == Accepted()
+        assert run.sender.state == "ok"
+
+
+def test_after_a_pause_all_connections_are_used_again() -> None:
+    answers = ["452 4.3.1 no space"] * 20
+
+    def script(_: int, line: str) -> str | None:
+        return answers.pop() if line.startswith("MAIL") and answers else WAIT if line == "." else None
+
+    with ScriptedSmtp(script) as server, running(server.port, connections=3) as run:
+        for _ in range(12):
+            run.send()
+        run.until(lambda: run.sender.state != "ok", "a pause")
+        run.until(lambda: not run.outbox.flying, "all handed back")
+        answers.clear()
+        server.go_on()
+        run.pass_time(MINUTE)
+        run.until(lambda: not run.outbox.rows, "all sent")
+        server.hold()
+        before = len(server.said("DATA"))
+        for _ in range(3):
+            run.send()
+        run.until(lambda: len(server.said("DATA")) == before + 3, "three under way at once")
+        server.go_on()
+
+
+def test_after_ten_minutes_all_connections_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router.outbox, "PATIENCE", 0.02)  # between knocks at the server
+
     def script(connection: int, line: str) -> str | None:
         if not line and limited and server.open > 1:
             return CLOSE_AFTER + "421 4.7.0 too many connections"
@@ -409,7 +454,7 @@ def test_an_unreachable_server_pauses_and_the_queue_goes_on_when_it_is_back() ->
         port = gone.port
     with running(port) as run:
         row = run.send()
-        run.until(lambda: "cannot be reached (Connect call failed" in run.sender.state, "a pause")
+        run.until(lambda: "cannot be reached (Connection refused)" in run.sender.state, "a pause")
         assert f"127.0.0.1:{port}" in run.sender.state
         run.until(lambda: not run.outbox.flying, "the mail handed back")
         assert run.outbox.rows[row].tries == 0
@@ -542,6 +587,31 @@ def test_stop_before_start_and_twice_and_wake_afterwards_are_harmless() -> None:
     outbox = Outbox()
     idle = Sender(Server("127.0.0.1", 1, "plain"), take=outbox.take, report=outbox.report, clock=outbox.clock)
     assert idle.stop(0) is True
+
+
+def test_a_listener_that_breaks_does_not_cost_an_accepted_mail_a_second_sending() -> None:
+    outbox = Outbox()
+
+    def on_state(state: str) -> None:
+        outbox.states.append(state)
+        raise RuntimeError("listener")
+
+    answers = ["421 4.3.2 not now"]
+    with ScriptedSmtp(lambda _, line: answers.pop() if not line and answers else None) as server:
+        target = Server("127.0.0.1", server.port, "plain", timeouts=QUICK)
+        sender = Sender(target, take=outbox.take, report=outbox.report, clock=outbox.clock, on_state=on_state)
+        row = outbox.add("bo@example.org")
+        sender.start()
+        deadline = time.monotonic() + 5
+        while not outbox.of(row) and time.monotonic() < deadline:
+            time.sleep(0.005)
+            if outbox.states:
+                outbox.now += timedelta(seconds=1)
+                sender.wake()
+        assert sender.stop(1)
+    assert outbox.of(row) == [Accepted()]
+    assert len(server.mails) == 1
+    assert outbox.states[-1] == "ok"
 
 
 def test_our_own_bug_costs_one_mail_a_try_and_not_the_thread(

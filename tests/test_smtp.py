@@ -289,6 +289,13 @@ def test_a_name_that_does_not_resolve_is_unreachable() -> None:
     assert check_server(server).startswith("no-such-host.invalid:25: the mail server cannot be reached (")
 
 
+def test_a_host_all_of_whose_addresses_refuse_is_told_plainly() -> None:
+    with ScriptedSmtp() as gone:
+        port = gone.port
+    reason = check_server(Server("localhost", port, "plain", timeouts=QUICK))
+    assert reason == f"localhost:{port}: the mail server cannot be reached (Connection refused)"
+
+
 def test_a_working_server_gets_no_sentence_and_a_goodbye() -> None:
     with ScriptedSmtp() as scripted:
         assert check_server(server_of(scripted)) == ""
