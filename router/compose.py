@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from html import escape
 from typing import Any
 from urllib.parse import quote as percent
 
@@ -28,8 +27,21 @@ import jinja2
 from router.house import House
 from router.ids import CLIENT, COLLEAGUES
 from router.lead import Lead
+from router.marks import (
+    clean_line,
+    clean_text,
+    mark_button,
+    mark_fact,
+    mark_quote,
+    mark_reply,
+    mark_small,
+    mark_title,
+    to_html,
+    to_text,
+)
 from router.mime import Attached, address_header, header_value, write_mail
 from router.reply import MARKERS
+from router.shown import begins_with_greeting, ends_with_name, show_fact, show_lead, show_people
 from router.turn import Mail, World
 
 LANGUAGES = ("en", "sv", "de", "fr", "es", "nl")
@@ -152,7 +164,8 @@ class Templates:
             keep_trailing_newline=False,
             autoescape=False,  # noqa: S701  # these are text; `to_html` escapes every character of what they yield
         )
-        self._environment.globals.update(quote=mark_quote, fact=mark_fact, button=mark_button)
+        self._environment.globals.update(quote=mark_quote, fact=mark_fact, button=mark_button, reply=mark_reply)
+        self._environment.globals.update(title=mark_title, small=mark_small, clean=clean_text)
 
     def languages(self) -> tuple[str, ...]:
         return tuple(sorted({name.split("/")[0] for name in self.sources if "/" in name}))
@@ -162,127 +175,6 @@ class Templates:
         template = self._environment.get_template(f"{language}/{kind}")
         head, _, body = template.render(facts).lstrip("\n").partition("\n")
         return header_value(head.removeprefix("Subject:").strip()), re.sub(r"\n{3,}", "\n\n", body.strip()) + "\n"
-
-
-# -- marks: what text and HTML show differently ----------------------------------------------------------------------
-
-_QUOTE, _FACT, _BUTTON, _SPLIT = "\x01", "\x02", "\x03", "\x04"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def clean_text(text: str, cap: int = 64 * 1024) -> str:
-    """A stranger's text without control characters and without marks that turn the reading direction."""
-    return _CONTROL.sub("", text[:cap].replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def clean_line(text: object, cap: int = 200) -> str:
-    line = " ".join(clean_text(str(text), cap * 4).split())
-    return line if len(line) <= cap else line[: cap - 1] + "…"
-
-
-def mark_quote(text: str) -> str:
-    lines = clean_text(text).strip().split("\n")
-    return "\n".join(_QUOTE + line.rstrip() for line in lines)
-
-
-def mark_fact(label: str, value: object) -> str:
-    return f"{_FACT}{clean_line(label)}{_SPLIT}{clean_line(value, 400)}"
-
-
-def mark_button(word: str, label: str = "") -> str:
-    return f"{_BUTTON}{clean_line(word)}{_SPLIT}{clean_line(label or word)}"
-
-
-def to_text(marked: str) -> str:
-    out: list[str] = []
-    for line in marked.split("\n"):
-        if line.startswith(_BUTTON):
-            continue
-        if line.startswith(_QUOTE):
-            line = "> " + line[1:] if line[1:] else ">"
-        elif line.startswith(_FACT):
-            label, _, value = line[1:].partition(_SPLIT)
-            line = f"{label}: {value}"
-        out.append(line)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).strip() + "\n"
-
-
-_FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5"
-_BUTTON_STYLE = (
-    "display:inline-block;padding:11px 22px;margin:4px 10px 4px 0;border-radius:6px;"
-    "background:#1d5fa8;color:#ffffff;text-decoration:none;font-weight:600"
-)
-_BUTTON_STYLE_2 = (
-    "display:inline-block;padding:10px 21px;margin:4px 10px 4px 0;border-radius:6px;"
-    "border:1px solid #8a8f98;color:inherit;text-decoration:none;font-weight:600"
-)
-
-
-def to_html(marked: str, mailto: Callable[[str], str], language: str) -> str:
-    """The same text as simple HTML: paragraphs, quotes, facts, buttons. Everything in it is escaped here."""
-    blocks: list[str] = []
-    for kind, lines in _blocks(marked):
-        blocks.append(_BLOCKS[kind](lines, mailto))
-    body = "\n".join(blocks)
-    return (
-        f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="supported-color-schemes" content="light dark">\n'
-        "<title></title>\n</head>\n"
-        f'<body style="margin:0;padding:16px;{_FONT}">\n'
-        '<table role="presentation" width="100%" style="border-collapse:collapse;max-width:640px">\n<tr>\n'
-        f'<td style="padding:0;{_FONT};word-break:break-word;overflow-wrap:anywhere">\n{body}\n</td>\n</tr>\n</table>\n'
-        "</body>\n</html>\n"
-    )
-
-
-def _blocks(marked: str) -> list[tuple[str, list[str]]]:
-    out: list[tuple[str, list[str]]] = []
-    for line in marked.split("\n"):
-        kind = line[:1] if line[:1] in (_QUOTE, _FACT, _BUTTON) else "p" if line.strip() else ""
-        if kind and out and out[-1][0] == kind:
-            out[-1][1].append(line)
-        else:
-            out.append((kind, [line]))
-    return [(kind, lines) for kind, lines in out if kind]
-
-
-def _html_paragraph(lines: list[str], mailto: Callable[[str], str]) -> str:
-    return f'<p style="margin:0 0 14px 0">{"<br>".join(escape(line) for line in lines)}</p>'
-
-
-def _html_quote(lines: list[str], mailto: Callable[[str], str]) -> str:
-    text = "<br>\n".join(escape(line[1:]) for line in lines)
-    return f'<div style="margin:0 0 16px 0;padding:8px 0 8px 14px;border-left:4px solid #c9a45c">{text}</div>'
-
-
-def _html_facts(lines: list[str], mailto: Callable[[str], str]) -> str:
-    rows = []
-    for line in lines:
-        label, _, value = line[1:].partition(_SPLIT)
-        rows.append(
-            f'<tr><td style="padding:2px 14px 2px 0;vertical-align:top;white-space:nowrap;{_FONT};opacity:.75">'
-            f'{escape(label)}</td><td style="padding:2px 0;{_FONT}">{escape(value)}</td></tr>'
-        )
-    table = '<table role="presentation" style="border-collapse:collapse;margin:0 0 16px 0">'
-    return f"{table}{''.join(rows)}</table>"
-
-
-def _html_buttons(lines: list[str], mailto: Callable[[str], str]) -> str:
-    links = []
-    for line in lines:
-        word, _, label = line[1:].partition(_SPLIT)
-        style = _BUTTON_STYLE if not links else _BUTTON_STYLE_2
-        links.append(f'<a href="{escape(mailto(word))}" style="{style}">{escape(label)}</a>')
-    return f'<p style="margin:0 0 16px 0">{"".join(links)}</p>'
-
-
-_BLOCKS: Mapping[str, Callable[[list[str], Callable[[str], str]], str]] = {
-    "p": _html_paragraph,
-    _QUOTE: _html_quote,
-    _FACT: _html_facts,
-    _BUTTON: _html_buttons,
-}
 
 
 # -- from intent to bytes --------------------------------------------------------------------------------------------
@@ -368,7 +260,7 @@ def _compose_one(
     def mailto(word: str) -> str:
         return f"mailto:{reply_to[-1]}?subject={percent('Re: ' + subject)}&body={percent(word)}"
 
-    html = mail.facts.get("html") or to_html(marked, mailto, envelope.language)
+    html = mail.facts.get("html") or to_html(marked, mailto, envelope.language, subject)
     headers = [
         ("From", address_header(house.name, house.address)),
         ("To", ", ".join(address_header(name, address) for name, address in envelope.recipients)),
@@ -414,135 +306,43 @@ def _machine_headers(mail: Mail, kind: Kind, number: int, house: House, message_
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A consultant as templates see them."""
-
-    key: str
-    name: str
-    address: str
-    skills: tuple[str, ...]
-    named_skills: tuple[str, ...]
-    taken: int
-    since: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A lead as templates see it: cleaned, capped, with the client shown or withheld as configured."""
-
-    id: int
-    subject: str
-    text: str
-    client: str
-    client_name: str
-    company: str
-    status: str
-    owner: str
-    urgent: bool
-    skills: tuple[str, ...]
-    claimants: tuple[str, ...]
-    letters: tuple[str, ...]
-    carried: tuple[str, ...]
-    age: str
-    tag: str
-    own: bool
-
-
-def show_lead(lead: Lead, world: World, house: House, language: str, withheld: bool) -> Shown:
-    """`withheld`: need-to-know, before the award: names, addresses and numbers of the client as configured."""
-    client, name, text = lead.client, lead.client_name, lead.text
-    letters = tuple(letter.text for letter in lead.letters[-5:] if letter.who == "client")
-    if withheld and house.show_client != "all":
-        client = ""
-        text, letters = withhold(text), tuple(withhold(each) for each in letters)
-        if house.show_client == "none":
-            name = ""
-    word = house.words["DOU"] if lead.status == "dough" else house.words["BUN"]
-    return Shown(
-        id=lead.id,
-        subject=clean_line(lead.subject) or "—",
-        text=clean_text(text, 12000).strip(),
-        client=clean_line(client),
-        client_name=clean_line(name),
-        company=lead.client.rpartition("@")[2],
-        status=str(lead.status),
-        owner=clean_line(world.name(lead.owner)),
-        urgent=lead.urgent,
-        skills=lead.skills,
-        claimants=tuple(clean_line(name) for name in world.names(lead.claimants)),
-        letters=tuple(clean_text(each, 4000).strip() for each in letters),
-        carried=tuple(clean_line(each.name) for each in lead.carried),
-        age=world.calendar.say_age(world.calendar.between(lead.opened, world.now), language),
-        tag=f"[{word} {lead.id}]",
-        own=bool(lead.own) and not lead.handed_over,
-    )
-
-
-_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,250}\.[A-Za-z]{2,24}")
-_PHONE = re.compile(r"(?<![\w-])\+?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?![\w-])")
-
-
-def withhold(text: str) -> str:
-    """The text without mail addresses and phone numbers: they come with the award."""
-    return "\n".join(_PHONE.sub("…", _ADDRESS.sub("…", line[:2000])) for line in text.split("\n"))
-
-
 def facts_for(mail: Mail, envelope: Envelope, lead: Lead | None, world: World, house: House) -> dict[str, Any]:
     """Everything a template may use. A fact of its kind that the intent does not give is None, never undefined."""
     kind = KINDS[mail.kind]
     language = envelope.language
     facts: dict[str, Any] = dict.fromkeys(kind.facts)
-    facts.update({name: _clean(value) for name, value in mail.facts.items()})
-    knows = lead is not None and envelope.to[1:] in (*lead.team, lead.own)
-    people_facts = _people(facts.get("people") if mail.kind in ("contest", "mediate") else (), lead, world)
+    given = {name: show_fact(name, value, world, house, language) for name, value in mail.facts.items()}
+    reader = envelope.to[1:] if envelope.to.startswith("@") else ""
+    knows = lead is not None and bool(reader) and reader in (*lead.team, lead.own)
+    claimants = mail.facts.get("people") or () if mail.kind in ("contest", "mediate") else ()
+    owner = show_people((lead.owner,), lead, world) if lead else ()
+    facts.update(given)
     facts.update(
         collective=house.name,
         words=house.words,
         language=language,
         marker=MARKERS[language] if kind.marker else "",
-        person=clean_line(world.name(envelope.to[1:])) if envelope.to.startswith("@") else "",
+        person=clean_line(world.name(reader)),
+        is_owner=lead is not None and reader == lead.owner,
         lead=show_lead(lead, world, house, language, withheld=not knows and kind.audience != TO_CLIENT)
         if lead
         else None,
-        claimants=people_facts,
+        claimants=show_people(claimants, lead, world),
         owner_name=clean_line(world.name(lead.owner)) if lead else "",
-        owner_person=_people((lead.owner,), lead, world)[0] if lead and lead.owner in world.people else None,
+        owner_person=owner[0] if owner else None,
         when=lambda moment: world.calendar.say(moment, language, world.now) if moment else "",
         latest=lambda moment: world.calendar.say(_round_up(moment), language, world.now) if moment else "",
-        day=lambda moment: say_day(moment, language, world),
-        name=facts.get("name") or "",
+        after=lambda term: world.after(world.now, getattr(world.terms, term)),
+        first_come=not world.terms.window,
+        name=given.get("name") or "",
         names=_join_names,
+        greeted=begins_with_greeting(given.get("text") or ""),
+        signed=ends_with_name(given.get("text") or "", world.name(lead.owner) if lead else ""),
     )
     if "preview" in kind.facts and lead is not None:
         facts["preview_kind"] = mail.facts["about"]
         facts["preview_facts"] = mail.facts["facts"]
     return facts
-
-
-def say_day(moment: Any, language: str, world: World) -> str:
-    return str(moment.isoformat()) if moment is not None and hasattr(moment, "isoformat") else ""
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, tuple):
-        return tuple(_clean(each) for each in value)
-    return value
-
-
-def _people(keys: Sequence[str] | None, lead: Lead | None, world: World) -> tuple[Person, ...]:
-    out = []
-    for key in keys or ():
-        person = world.people.get(key)
-        if person is None:
-            continue
-        named = tuple(skill for skill in person.skills if lead and skill in lead.skills)
-        since = person.available_since.isoformat() if person.available_since else ""
-        taken = world.taken_recently.get(key, 0)
-        out.append(Person(key, clean_line(person.name), person.address, person.skills, named, taken, since))
-    return tuple(out)
 
 
 def _join_names(names: Sequence[str], word: str) -> str:

@@ -1,0 +1,213 @@
+"""What a mail's text and its HTML show differently: marks in one text, from which both are made.
+
+Job: a template yields text in which some lines begin with a mark: a headline, a stranger's words, a line of facts, a
+reply that works, small print. `to_text` and `to_html` turn the same marked text into the two bodies, so that the two
+never differ. The marks are control characters, and `clean_text` takes those out of every fact, so nobody outside can
+write one. Core: pure; imports the marker lines from `reply`, nothing else of the router.
+
+Invariants: every character from outside is escaped in HTML; no remote image, no script, no link but mailto:. Colours
+are chosen to be read on white and on black, for mail programs that turn the one into the other. The layout is tables
+and inline styles, for those that know nothing else, and holds at 320 pixels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+from router.reply import MARKERS
+
+Mailto = Callable[[str], str]
+
+_QUOTE, _FACT, _BUTTON, _SPLIT, _TITLE, _SMALL, _REPLY = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06", "\x07"
+_MARKS = frozenset({_QUOTE, _FACT, _BUTTON, _TITLE, _SMALL, _REPLY})
+# Everything that is no text: C0 but tab and line feed, C1, line separators, and what turns the reading direction.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_MARKER_LINES = frozenset(MARKERS.values())
+
+
+# -- writing marks -----------------------------------------------------------------------------------------------
+
+
+def clean_text(text: str, cap: int = 64 * 1024) -> str:
+    """A stranger's text without control characters and without marks that turn the reading direction."""
+    return _CONTROL.sub("", text[:cap].replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def clean_line(text: object, cap: int = 200) -> str:
+    """The same on one line of at most `cap` characters."""
+    line = " ".join(clean_text(str(text)[: cap * 4].replace("\u2028", " ").replace("\u2029", " ")).split())
+    return line if len(line) <= cap else line[: cap - 1] + "…"
+
+
+def mark_quote(text: str) -> str:
+    """Somebody's own words."""
+    lines = clean_text(text).strip().split("\n")
+    return "\n".join(_QUOTE + line.rstrip() for line in lines)
+
+
+def mark_fact(label: str, value: object) -> str:
+    """One line of facts: "Skills named: Rust"."""
+    return f"{_FACT}{clean_line(label)}{_SPLIT}{clean_line(value, 400)}"
+
+
+def mark_button(word: str, label: str = "") -> str:
+    """A button that opens a mail with `word` in it; in the text the template says so in a sentence of its own."""
+    return f"{_BUTTON}{clean_line(word)}{_SPLIT}{clean_line(label or word)}"
+
+
+def mark_reply(word: str, meaning: str, label: str = "") -> str:
+    """A reply that works and what it does; in HTML the word is a button that opens a mail with it."""
+    shown = clean_line(label) or clean_line(word)
+    return f"{_REPLY}{clean_line(word)}{_SPLIT}{shown[:1].upper()}{shown[1:]}{_SPLIT}{clean_line(meaning, 400)}"
+
+
+def mark_title(text: str) -> str:
+    """The headline: what this mail says, in a few words."""
+    return f"{_TITLE}{clean_line(text)}"
+
+
+def mark_small(text: str) -> str:
+    """Small print, on one line."""
+    return f"{_SMALL}{clean_line(text, 600)}"
+
+
+def replies(marked: str) -> tuple[str, ...]:
+    """Every word that the marked text teaches as a reply, in order."""
+    lines = (line for line in marked.split("\n") if line[:1] in (_REPLY, _BUTTON))
+    return tuple(line[1:].partition(_SPLIT)[0] for line in lines)
+
+
+# -- text --------------------------------------------------------------------------------------------------------
+
+
+def to_text(marked: str) -> str:
+    """The marked text as plain text, complete on its own."""
+    lines = (_plain_line(line) for line in marked.split("\n") if not line.startswith(_BUTTON))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def _plain_line(line: str) -> str:
+    mark, rest = line[:1], line[1:]
+    if mark == _QUOTE:
+        return f"> {rest}" if rest else ">"
+    if mark == _FACT:
+        return ": ".join(rest.split(_SPLIT, 1))
+    if mark == _REPLY:
+        word, _, meaning = rest.split(_SPLIT)
+        return f"  {word} – {meaning}"
+    return rest if mark in _MARKS else line
+
+
+# -- HTML --------------------------------------------------------------------------------------------------------
+
+_FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5"
+_GREY = "#7d766e"  # 4.5:1 on white, 4.2:1 on Chromium's dark page
+_CRUST = "#8f4a0e"  # white on it: 6.9:1
+_FILLED = f"background:{_CRUST};border:1px solid {_CRUST}"
+_OUTLINED = "border:1px solid #a39a90"
+_CELL = "border-radius:8px;text-align:center;vertical-align:middle"
+_LINK = "display:block;padding:9px 14px;text-decoration:none;font-weight:600"
+_TABLE = '<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="border-collapse:{};margin:{}">'
+
+
+def to_html(marked: str, mailto: Mailto, language: str, title: str = "") -> str:
+    """The same text as simple HTML. Everything in it is escaped here; `mailto` makes the address of a reply."""
+    body = "\n".join(_BLOCKS[kind](lines, mailto) for kind, lines in _blocks(marked))
+    return (
+        f'<!DOCTYPE html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="supported-color-schemes" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n</head>\n"
+        '<body style="margin:0;padding:0">\n'
+        '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" '
+        'style="border-collapse:collapse;max-width:640px">\n<tr>\n'
+        f'<td style="padding:16px;{_FONT};word-break:break-word;overflow-wrap:anywhere">\n{body}\n</td>\n</tr>\n'
+        "</table>\n</body>\n</html>\n"
+    )
+
+
+def _blocks(marked: str) -> list[tuple[str, list[str]]]:
+    """Neighbouring lines of one kind, as (mark or "p", lines without their mark). An empty line parts paragraphs."""
+    out: list[tuple[str, list[str]]] = []
+    for line in marked.split("\n"):
+        mark = line[:1] if line[:1] in _MARKS else "p" if line.strip() else ""
+        rest = line[1:] if mark in _MARKS else line
+        if mark and out and out[-1][0] == mark:
+            out[-1][1].append(rest)
+        else:
+            out.append((mark, [rest]))
+    return [(mark, lines) for mark, lines in out if mark]
+
+
+def _html_paragraph(lines: Sequence[str], mailto: Mailto) -> str:
+    text = "<br>\n".join(escape(line.strip()) for line in lines)
+    if lines[0] in _MARKER_LINES:
+        return f'<p style="margin:0 0 18px 0;font-size:12px;color:{_GREY}">{text}</p>'
+    return f'<p style="margin:0 0 14px 0">{text}</p>'
+
+
+def _html_title(lines: Sequence[str], mailto: Mailto) -> str:
+    text = "<br>\n".join(escape(line) for line in lines)
+    return f'<h1 style="margin:0 0 12px 0;font-size:21px;line-height:1.3;font-weight:700">{text}</h1>'
+
+
+def _html_small(lines: Sequence[str], mailto: Mailto) -> str:
+    text = "<br>\n".join(escape(line) for line in lines)
+    return f'<p style="margin:0 0 12px 0;font-size:14px;color:{_GREY}">{text}</p>'
+
+
+def _html_quote(lines: Sequence[str], mailto: Mailto) -> str:
+    text = "<br>\n".join(escape(line) for line in lines)
+    return (
+        f'<div dir="auto" style="margin:0 0 16px 0;padding:2px 0 2px 14px;border-left:4px solid #d29a4a">{text}</div>'
+    )
+
+
+def _html_facts(lines: Sequence[str], mailto: Mailto) -> str:
+    rows: list[str] = []
+    for line in lines:
+        label, _, value = line.partition(_SPLIT)
+        rows.append(
+            f'<tr><td style="padding:2px 14px 2px 0;vertical-align:top;{_FONT};color:{_GREY}">{escape(label)}</td>\n'
+            f'<td style="padding:2px 0;vertical-align:top;{_FONT}">{escape(value)}</td></tr>'
+        )
+    return "\n".join((_TABLE.format("collapse", "0 0 16px 0"), *rows, "</table>"))
+
+
+def _button(word: str, label: str, mailto: Mailto, first: bool) -> str:
+    """A cell that is a button: Outlook draws the cell's colours, everybody else its rounded corners too."""
+    cell, colour = (_FILLED, "#ffffff") if first else (_OUTLINED, "inherit")
+    fill = f' bgcolor="{_CRUST}"' if first else ""
+    return (
+        f'<td{fill} style="{_CELL};{cell}">'
+        f'<a href="{escape(mailto(word))}" style="{_LINK};color:{colour};{_FONT}">{escape(label)}</a></td>'
+    )
+
+
+def _html_replies(lines: Sequence[str], mailto: Mailto) -> str:
+    rows: list[str] = []
+    for line in lines:
+        word, label, meaning = line.split(_SPLIT)
+        cell = _button(word, label, mailto, first=not rows)
+        rows.append(f'<tr>{cell}\n<td style="padding:2px 0 2px 14px;{_FONT}">{escape(meaning)}</td></tr>')
+    return "\n".join((_TABLE.format("separate;border-spacing:0 6px", "0 0 12px 0"), *rows, "</table>"))
+
+
+def _html_buttons(lines: Sequence[str], mailto: Mailto) -> str:
+    pairs = [line.partition(_SPLIT) for line in lines]
+    cells = [_button(word, label, mailto, first=not place) for place, (word, _, label) in enumerate(pairs)]
+    gap = '\n<td style="width:10px">&nbsp;</td>\n'
+    return f"{_TABLE.format('separate', '0 0 16px 0')}\n<tr>{gap.join(cells)}</tr>\n</table>"
+
+
+_BLOCKS: Mapping[str, Callable[[Sequence[str], Mailto], str]] = {
+    "p": _html_paragraph,
+    _TITLE: _html_title,
+    _SMALL: _html_small,
+    _QUOTE: _html_quote,
+    _FACT: _html_facts,
+    _REPLY: _html_replies,
+    _BUTTON: _html_buttons,
+}

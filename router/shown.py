@@ -1,0 +1,205 @@
+"""Leads, people and mails as templates see them: cleaned, capped, and no more than their reader may know.
+
+Job: turn what the core knows into small values made of plain text. Core: pure; `world.now` is the only clock.
+
+Invariants: nothing here holds a control character or a mark (`marks.clean_text`); before the award a client's address
+and numbers are withheld as configured (need-to-know); no template ever meets a `Lead`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from router.house import House
+from router.lead import Lead
+from router.marks import clean_line, clean_text
+from router.turn import World
+from router.view import Aside
+
+EXCERPT = 1200  # characters of a request that stand above the words to answer with; the whole of it stands below
+LONGEST = 12000
+_LETTERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A consultant as templates see them."""
+
+    key: str
+    name: str
+    address: str
+    skills: tuple[str, ...]
+    named_skills: tuple[str, ...]  # of these, those that the request names
+    taken: int  # buns in the last 90 days
+    since: date | None  # available since
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A lead as templates see it."""
+
+    id: int
+    subject: str
+    text: str
+    excerpt: str  # the text, or its beginning when it is long
+    client: str  # the address; "" while it is withheld or unknown
+    client_name: str
+    company: str  # the address's domain
+    who: str  # the client in one line, as far as the reader may know: "Maria Ek, acme.example"
+    greeting: str  # the client's name if it can stand behind "Hello", else ""
+    status: str
+    stage: str
+    owner: str
+    urgent: bool
+    skills: tuple[str, ...]
+    claimants: tuple[str, ...]
+    team: tuple[str, ...]
+    letters: tuple[str, ...]  # what the client wrote later, newest last
+    carried: tuple[str, ...]  # names of files
+    age: str  # in working time
+    came: str  # when it came in, for people
+    tag: str  # what finds the lead in a subject: "[BUN 42]"
+    own: bool  # a consultant's own: mails to the client are drafts
+    has_client: bool  # an address is known, shown or not
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A mail that was set aside, in one line."""
+
+    number: int
+    sender: str
+    subject: str
+
+
+def show_lead(lead: Lead, world: World, house: House, language: str, withheld: bool) -> Shown:
+    """`withheld`: need-to-know, before the award: names, addresses and numbers of the client as configured."""
+    client, name, text = lead.client, lead.client_name, lead.text
+    company = lead.client.rpartition("@")[2]
+    letters = tuple(letter.text for letter in lead.letters[-_LETTERS:] if letter.who == "client")
+    if withheld and house.show_client != "all":
+        client = ""
+        text, letters = withhold(text), tuple(withhold(each) for each in letters)
+        if house.show_client == "none":
+            name, company = "", ""
+    word = house.words["DOU"] if lead.status == "dough" else house.words["BUN"]
+    text = clean_text(text, LONGEST).strip()
+    return Shown(
+        id=lead.id,
+        subject=clean_line(lead.subject) or "—",
+        text=text,
+        excerpt=excerpt(text),
+        client=clean_line(client),
+        client_name=clean_line(name, 100),
+        company=clean_line(company, 100),
+        who=_who(clean_line(name, 100), clean_line(client), clean_line(company, 100)),
+        greeting=greeting_name(clean_line(lead.client_name)),
+        status=str(lead.status),
+        stage=lead.stage,
+        owner=clean_line(world.name(lead.owner)),
+        urgent=lead.urgent,
+        skills=tuple(clean_line(skill) for skill in lead.skills),
+        claimants=_names(lead.claimants, world),
+        team=_names(lead.team, world),
+        letters=tuple(clean_text(each, 4000).strip() for each in letters),
+        carried=tuple(clean_line(each.name) for each in lead.carried),
+        age=world.calendar.say_age(world.calendar.between(lead.opened, world.now), language),
+        came=world.calendar.say(lead.opened, language, world.now),
+        tag=clean_line(f"[{word} {lead.id}]"),
+        own=bool(lead.own) and not lead.handed_over,
+        has_client=bool(lead.client),
+    )
+
+
+def _names(keys: Sequence[str], world: World) -> tuple[str, ...]:
+    return tuple(clean_line(name) for name in world.names(keys))
+
+
+def _who(name: str, client: str, company: str) -> str:
+    known = f"{name} <{client}>" if name and client else client
+    return known or ", ".join(each for each in (name, company) if each)
+
+
+def excerpt(text: str) -> str:
+    """The text, or of a long one its beginning, cut where a paragraph, a line or a word ends."""
+    if len(text) <= EXCERPT + EXCERPT // 3:
+        return text
+    head = text[:EXCERPT]
+    cut = next((at for at in (head.rfind("\n\n"), head.rfind("\n"), head.rfind(" ")) if at > EXCERPT // 2), EXCERPT)
+    return f"{head[:cut].rstrip()} …"
+
+
+_NO_NAME = re.compile(r"[@/\\<>\"|:;,_\d]")
+
+
+def greeting_name(name: str) -> str:
+    """A name that people can be greeted by; "" for addresses, departments with slashes, and the like."""
+    return name if 1 < len(name) <= 50 and not _NO_NAME.search(name) and len(name.split()) <= 4 else ""
+
+
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,250}\.[A-Za-z]{2,24}")
+_PHONE = re.compile(r"(?<![\w-])\+?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?![\w-])")
+
+
+def withhold(text: str) -> str:
+    """The text without mail addresses and phone numbers: they come with the award."""
+    return "\n".join(_PHONE.sub("…", _ADDRESS.sub("…", line[:2000])) for line in text.split("\n"))
+
+
+def show_people(keys: Sequence[str], lead: Lead | None, world: World) -> tuple[Person, ...]:
+    """Those of `keys` who are on the roster, with what may be told of them: skills and load, never money (rule 9)."""
+    people = (world.people[key] for key in keys if key in world.people)
+    return tuple(
+        Person(
+            key=person.key,
+            name=clean_line(person.name),
+            address=person.address,
+            skills=person.skills,
+            named_skills=tuple(skill for skill in person.skills if lead and skill in lead.skills),
+            taken=world.taken_recently.get(person.key, 0),
+            since=person.available_since,
+        )
+        for person in people
+    )
+
+
+_SEVERAL_LINES = frozenset({"text", "preview", "detail", "digest", "report"})  # every other fact is one line
+
+
+def show_fact(name: str, value: Any, world: World, house: House, language: str) -> Any:
+    """A fact of an intent as templates may see it; leads and mails in it become what is shown of them."""
+    if isinstance(value, str):
+        return clean_text(value) if name in _SEVERAL_LINES else clean_line(value, 400)
+    if isinstance(value, Lead):
+        return show_lead(value, world, house, language, withheld=True)
+    if isinstance(value, Aside):
+        sender = f"{value.name} <{value.sender}>" if value.name else value.sender
+        return Listed(value.number, clean_line(sender, 100), clean_line(value.subject) or "—")
+    if isinstance(value, list | tuple):
+        return tuple(show_fact(name if name in _SEVERAL_LINES else "", each, world, house, language) for each in value)
+    return value
+
+
+_GREETING_WORDS = """
+hi hello hey dear good hej hejsan hallå tjena bästa käre kära god hallo liebe lieber sehr guten moin servus grüezi
+bonjour bonsoir salut cher chère chers hola buenos buenas estimado estimada estimados querido querida beste geachte
+goedemorgen goedemiddag goede dag
+"""
+_GREETINGS = frozenset(_GREETING_WORDS.split())
+
+
+def begins_with_greeting(text: str) -> bool:
+    """Whether somebody's own text greets its reader already."""
+    words = re.findall(r"\w+", text[:80].lower())
+    return bool(words) and words[0] in _GREETINGS
+
+
+def ends_with_name(text: str, name: str) -> bool:
+    """Whether somebody has signed their own text already."""
+    words = re.findall(r"\w+", " ".join(text.strip().split("\n")[-2:])[-160:].lower())
+    first = name.lower().split()[:1]
+    return bool(first) and first[0] in words
