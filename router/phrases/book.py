@@ -1,0 +1,110 @@
+"""The phrase book: the tables of the languages that a collective speaks, compiled, with the operator's own phrases.
+
+Job: tables → grammars and word lists, once for each choice of languages. Core: no I/O beyond the tables, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from router.phrases import LANGUAGES, Table, table
+from router.phrases.grammar import Grammar
+from router.phrases.words import fold, spellings, split_words
+
+OWN = "own"  # the language of the operator's own phrases
+Extra = tuple[tuple[str, tuple[str, ...]], ...]
+_Remarks = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]  # first word -> (the words, kind of remark)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Everything that reading a line needs to know about words."""
+
+    languages: tuple[str, ...]
+    grammars: tuple[Grammar, ...]
+    remarks: Mapping[str, _Remarks]  # by language
+    safe: frozenset[str]  # how harmless remarks begin: "I", "thanks"
+    nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
+    joins: frozenset[str]  # and
+    reasons: frozenset[str]  # because, since
+    no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
+    other: frozenset[str]  # "the other one", "the next bun": not the one that is offered
+
+    def remarks_in(self, words: Sequence[str], languages: frozenset[str]) -> list[tuple[int, str, str]]:
+        """(place, kind, words) of every telling remark in `words`, in the order they stand; the longest at a place."""
+        found = []
+        place = 0
+        while place < len(words):
+            step = 1
+            for length, kind in self._remark_at(words, place, languages):
+                found.append((place, kind, " ".join(words[place : place + length])))
+                step = max(step, length)
+            place += step
+        return found
+
+    def _remark_at(self, words: Sequence[str], place: int, languages: frozenset[str]) -> list[tuple[int, str]]:
+        """Kinds of remark at `place`. "No problem" is harmless: a longer phrase hides the shorter ones in it."""
+        fits = [
+            (len(phrase), kind)
+            for language in languages
+            for phrase, kind in self.remarks[language].get(words[place], ())
+            if tuple(words[place : place + len(phrase)]) == phrase
+        ]
+        longest = max((length for length, _ in fits), default=0)
+        return [fit for fit in fits if fit[0] == longest]
+
+
+@lru_cache(maxsize=16)
+def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] = ()) -> Book:
+    """The book for `languages` (none named: all), the operator's phrases and the collective's words for a bun.
+
+    English always belongs to it: its keywords are the ones that the router's mails teach.
+    """
+    spoken = tuple(code for code in LANGUAGES if not languages or code in languages or code == "en")
+    tables = [table(language) for language in spoken]
+    grammars = [_grammar(language, things) for language in spoken]
+    remarks = {language: _remarks(language) for language in spoken}
+    if extra:
+        grammars.append(_own_grammar(tables, extra))
+        remarks[OWN] = {}
+    lists = {name: frozenset(fold(word) for each in tables for word in each.word_list(name)) for name in _LISTS}
+    return Book(spoken, tuple(grammars), remarks, *(lists[name] for name in _LISTS))
+
+
+_LISTS = ("safe", "nobody", "and", "because", "no-message", "other")
+
+
+@lru_cache(maxsize=64)
+def _grammar(language: str, things: tuple[str, ...]) -> Grammar:
+    source = table(language)
+    own = []
+    for thing in things:
+        plain = " ".join(split_words(thing))
+        own.append(("thing", "|".join(plain + ending for ending in ("", *source.word_list("endings")))))
+    return Grammar(language, source.phrases, (*source.sets, *own))
+
+
+def _own_grammar(tables: Sequence[Table], extra: Extra) -> Grammar:
+    """The operator's phrases; the sets of every language may be used in them. Raises PhraseError."""
+    phrases = [(verb, phrase) for verb, phrases in extra for phrase in phrases]
+    named = any("{" in phrase for _, phrase in phrases)
+    sets = [pair for each in tables for pair in each.sets if named or pair[0] == "soft"]
+    grammar = Grammar(OWN, phrases, sets)
+    grammar.compile()
+    return grammar
+
+
+@cache
+def _remarks(language: str) -> _Remarks:
+    by_first: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    for kind, lines in table(language).remarks:
+        for phrase in lines.replace(",", "\n").splitlines():
+            forms: list[tuple[str, ...]] = [()]
+            for written in split_words(phrase):
+                forms = [(*form, spelling) for form in forms for spelling in spellings(written)]
+            for form in forms:
+                if form:
+                    by_first.setdefault(form[0], []).append((form, kind))
+    return {first: tuple(phrases) for first, phrases in by_first.items()}

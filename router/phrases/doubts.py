@@ -1,0 +1,156 @@
+"""What makes a command unclear, and what makes a line that is no command look like one.
+
+Job: name the doubt, or say there is none. Core: no I/O, no clock, no logging.
+Losing a claim is bad, inventing one is worse: in doubt there is a doubt, and its sender is asked.
+"""
+
+from __future__ import annotations
+
+from router.phrases.book import OWN
+from router.phrases.sight import MOST_LEADS, NO_VERBS, TALK, Found, Sight, command_of, lead_ends
+from router.phrases.words import COMMA, NONE, QUESTION, STOP
+
+WITH_TEXT = frozenset({"warm", "send", "throw", "note"})
+HANDS = frozenset("🙋✋☝👆👍🖐✊🤚🙌👋")
+_QUERIES = frozenset({"status", "list", "help"})
+_AGAINST_CLAIM = frozenset({"pass", "yield", "release", "offer", "award", "throw", "undo"})
+_QUOTES = frozenset("\"“”„«»‘’'")
+
+# Kinds of remark that make a command unclear: anywhere behind it on the line, or in the same sentence.
+_ALL = frozenset({"if", "not", "but", "maybe", "said"})
+_ANYWHERE = {"claim": _ALL, "yes": _ALL, "pass": frozenset({"if", "said"})}
+_ELSEWHERE = frozenset({"if", "maybe", "said"})
+_DENIED = ("eaten", "send", "join", "together", "award", "undo", "yield", "release")
+_IN_SENTENCE = {verb: frozenset({"not", "but"}) for verb in _DENIED}
+_CALLED = {
+    "if": "a condition",
+    "not": "a negation",
+    "but": "a reservation",
+    "maybe": "a doubt",
+    "said": "reported speech",
+}
+
+
+def doubt(sight: Sight, found: Found) -> str:
+    """What makes the command `found` unclear, for people; "" when nothing does."""
+    line, verb = sight.line, found.verb
+    if verb in _QUERIES:
+        return ""
+    if verb in WITH_TEXT:
+        return _in_text(sight, found)
+    end = found.closed
+    stop = next((at for at in range(end - 1, len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
+    if line.asks(end - 1, stop + 1) or (verb in ("claim", "yes") and line.asks(0, len(line))):
+        return "a question mark"
+    if verb == "claim" and line.refuses():
+        return "a sign"
+    return (
+        _quoted(sight, found)
+        or _remarked(sight, found, stop)
+        or (_after_no(sight, found) if found.label == "no" else _after_comma(sight, found))
+        or _second_thought(sight, found)
+    )
+
+
+def likeness(sight: Sight) -> str:
+    """Why a line that holds no command looks like one; "" when it does not."""
+    line = sight.line
+    if not HANDS.isdisjoint(line.text) and len(line) <= 1:
+        return "only a sign"
+    for place in {0, *lead_ends(sight, 0)}:
+        for label, end in sight.labels(place) if place < len(line) else ():
+            if label not in NO_VERBS and end < len(line) and (remark := _opening(sight, end, ("if", "but", "maybe"))):
+                return f"{remark} follows"
+    starts = [at for at in range(1, len(line)) if line.breaks[at - 1] != NONE][:MOST_LEADS]
+    if any(label == "claim" and line.ends_at(end) for place in starts for label, end in sight.labels(place)):
+        return "other words stand before the claim"
+    return ""
+
+
+def _in_text(sight: Sight, found: Found) -> str:
+    """For commands that a text follows: "throw if nobody wants it" has none, "throw: if you …" has."""
+    line = sight.line
+    end = found.text_at if found.text_at >= 0 else found.closed
+    if line.breaks[end - 1] == QUESTION:
+        return "a question mark"
+    delimited = ":" in line.gap(end - 1) or "\n" in line.gap(end - 1)
+    if end >= len(line) or delimited or found.verb == "note":
+        return ""
+    return _opening(sight, end, ("if", "but", "maybe", "not"))
+
+
+def _opening(sight: Sight, place: int, kinds: tuple[str, ...]) -> str:
+    """The remark of one of `kinds` with which the words at `place` open; "" when they do not."""
+    remarks = sight.book.remarks_in(sight.line.words[place : place + 5], frozenset(sight.book.remarks))
+    return next((f"{_CALLED[kind]} ({said!r})" for at, kind, said in remarks if at == 0 and kind in kinds), "")
+
+
+def _quoted(sight: Sight, found: Found) -> str:
+    """In quotation marks with more behind them than a name, it is somebody's word, perhaps not the sender's."""
+    line = sight.line
+    before = line.gap(found.start - 1) if found.start else line.lead
+    quoted = not _QUOTES.isdisjoint(before) and not _QUOTES.isdisjoint(line.gap(found.end - 1))
+    return "a quotation" if quoted and found.closed < len(line) and not sight.is_name(found.closed) else ""
+
+
+def _remarked(sight: Sight, found: Found, stop: int) -> str:
+    anywhere = _ANYWHERE.get(found.verb, _ELSEWHERE)
+    in_sentence = _IN_SENTENCE.get(found.verb, frozenset())
+    kinds = set()
+    for place, kind, said in sight.book.remarks_in(sight.line.words[found.closed :], _spoken(sight, found)):
+        kinds.add(kind)
+        if kind in anywhere or (kind in in_sentence and found.closed + place <= stop):
+            return f"{_CALLED[kind]} ({said!r})"
+    return "a second thought" if found.verb == "pass" and {"but", "able"} <= kinds else ""
+
+
+def _spoken(sight: Sight, found: Found) -> frozenset[str]:
+    """The languages whose remarks count: the command's own and English; all of them behind an English keyword."""
+    if found.languages & {"en", OWN}:
+        return frozenset(sight.book.remarks)
+    return found.languages | {"en"}
+
+
+def _after_comma(sight: Sight, found: Found) -> str:
+    """Behind "mine," only talk about oneself or small talk leaves it clear: "mine, the blue one, is broken"."""
+    line, end = sight.line, found.closed
+    if "," in line.gap(end - 1) and ("closing", found.end) in sight.labels(found.start):
+        return "a letter's closing"
+    if end >= len(line) or line.breaks[end - 1] != COMMA:
+        return ""
+    harmless = line.words[end] in sight.book.safe or line.words[end] in sight.book.reasons
+    if not found.bare or (harmless and not found.label.endswith("-alone")):
+        return ""
+    return "" if sight.is_name(end) or _is_talk(sight, end, found.verb) else "what follows"
+
+
+def _after_no(sight: Sight, found: Found) -> str:
+    """ "No" answers any question: it is a pass when nothing but a pass, thanks or a name comes with it."""
+    line = sight.line
+    for place in (at for at in range(found.closed, len(line)) if line.breaks[at - 1] != NONE):
+        if not sight.is_name(place) and not _is_talk(sight, place, "pass"):
+            return "what follows"
+    return ""
+
+
+def _is_talk(sight: Sight, place: int, verb: str) -> bool:
+    """Whether the clause at `place` begins with small talk, a filler, or the same command once more."""
+    if sight.softs(place):
+        return True
+    return any(
+        label == "lead" or ((label in TALK or command_of(label) == verb) and sight.closed(label, end) >= 0)
+        for label, end in sight.labels(place)
+    )
+
+
+def _second_thought(sight: Sight, found: Found) -> str:
+    """A later clause that says the opposite: "Pass. No, mine!", "Mine. Sorry, pass"."""
+    opposite = {"claim": _AGAINST_CLAIM, "pass": frozenset({"claim"})}.get(found.verb)
+    if not opposite:
+        return ""
+    line = sight.line
+    starts = [at for at in range(max(found.closed, 1), len(line)) if line.breaks[at - 1] != NONE][:MOST_LEADS]
+    for place in starts:
+        if any(command_of(label) in opposite and line.ends_at(end) for label, end in sight.labels(place)):
+            return "a second command"
+    return ""

@@ -1,0 +1,287 @@
+"""Phrases as they are written down, and matching them against the words of a line.
+
+Job: turn a language's phrases into one automaton, and say which phrases begin at a word of a line and where they end.
+Core: no I/O, no clock, no logging.
+
+Notation, one phrase a line: `a|b` either; `[a|b]` may be missing; `(a|b)` grouped; `,` a comma may stand here;
+`{name}` one of the language's own sets, or a slot that the caller reads (SLOTS; only {who} may begin a phrase). Members
+of the set `soft` ("please", "gladly") may stand anywhere. A line that begins with # is a comment. Case, accents and
+apostrophes do not matter.
+
+Invariants: a phrase never runs over the end of a clause, except at a `,` or inside a slot; matching visits each pair of
+word and state at most once, so its time is bounded by the line's length times the grammar's size, whatever the words.
+A phrase is compiled when a line first holds a word that it can begin with: twelve languages load in no time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from router.phrases.words import COMMA, NONE, Line, spellings, split_words
+
+SLOTS = frozenset({"who", "whose", "date", "num", "any", "text", "message", "skills"})
+_SOFT = "soft"
+_PIECE = re.compile(r"[()\[\]|,]|\{[\w-]+\}|[^\s()\[\]|,{}]+|[{}]")
+_CLOSING = {"(": ")", "[": "]"}
+# What a phrase can begin with, where that is plain to see: some optional groups, then a word or a group without holes.
+_OPENING = re.compile(r"\s*(?:\[[^\[\]()]+\][\s,]*)*(?:\((?!\|)[^\[\]()]*[^\[\]()|\s]\)|[^\s\[\]()|]+)(?=[\s,]|$)")
+_NAMED = re.compile(r"\{([\w-]+)\}")
+
+Capture = tuple[str, int, int]  # slot, its first word, the word after its last
+SlotReader = Callable[[str, int], Iterable[int]]  # (slot, first word) -> every word before which it may end
+
+
+class PhraseError(ValueError):
+    """A phrase is not in the notation; the text names the phrase and the fault."""
+
+
+class _State:
+    __slots__ = ("comma", "labels", "single", "slots", "words")
+
+    def __init__(self, single: bool) -> None:
+        self.words: dict[str, list[_State]] = {}
+        self.slots: list[tuple[str, _State]] = []
+        self.labels: list[str] = []
+        self.comma = False  # a comma may stand before the next word
+        self.single = single  # reached from one state by one word, so a second phrase may share it
+
+
+class Grammar:
+    """The phrases of one language: pairs of (what they mean, phrases) and of (name of a set, its members)."""
+
+    def __init__(self, language: str, phrases: Sequence[tuple[str, str]], sets: Sequence[tuple[str, str]] = ()) -> None:
+        self.language = language
+        self.start = _State(single=False)
+        self._texts = {name: "\n".join(text for key, text in sets if key == name) for name, _ in sets}
+        self._sets: dict[str, _State] = {}
+        self._beginnings: dict[str, frozenset[str]] = {}
+        self._waiting: dict[str, list[tuple[str, str]]] = {}  # a word or {set} -> phrases that may begin with it
+        self._openers: tuple[str, ...] = ()  # the sets among those
+        for label, text in phrases:
+            for phrase in _phrases(text):
+                for word in _openings(phrase):
+                    self._waiting.setdefault(word, []).append((label, phrase))
+        self._openers = tuple(word[1:-1] for word in self._waiting if word[0] == "{")
+
+    def compile(self) -> None:
+        """Compile all phrases now. Raises PhraseError for the first that is not in the notation."""
+        for word in list(self._waiting):
+            self._compile_waiting(word)
+        for name in self._texts:
+            self.members(name)
+
+    def beginning_with(self, word: str, named: Callable[[], bool]) -> bool:
+        """Whether any phrase may begin with the folded `word`; `named()` says whether a name stands there."""
+        possible = self._compile_waiting(word)
+        for name in self._openers:
+            if named() if name == "who" else word in self.beginnings(name):
+                possible = self._compile_waiting(f"{{{name}}}") or possible
+        return possible
+
+    def beginnings(self, name: str) -> frozenset[str]:
+        """Folded words with which a member of the set `name` may begin, and a few more."""
+        if name not in self._beginnings:
+            self._beginnings[name] = frozenset()  # a set that begins with itself
+            words: set[str] = set()
+            for phrase in _phrases(self._texts.get(name, "")):
+                for word in _openings(phrase):
+                    words |= self.beginnings(word[1:-1]) if word[0] == "{" else {word}
+            self._beginnings[name] = frozenset(words)
+        return self._beginnings[name]
+
+    def members(self, name: str) -> _State:
+        """The automaton of the set `name`. Raises PhraseError when there is no such set."""
+        if name not in self._sets:
+            if name not in self._texts:
+                raise PhraseError(f"there is no set {{{name}}}")
+            start = self._sets[name] = _State(single=False)
+            for phrase in _phrases(self._texts[name]):
+                _compile(phrase, start, name)
+        return self._sets[name]
+
+    def _compile_waiting(self, word: str) -> bool:
+        """Compile the phrases that wait for `word`; whether there are, or ever were, any."""
+        phrases = self._waiting.get(word)
+        if phrases:
+            for label, phrase in phrases:
+                _compile(phrase, self.start, label)
+            self._waiting[word] = []
+        return phrases is not None
+
+
+def _phrases(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _openings(phrase: str) -> set[str]:
+    """The folded words and {sets} that `phrase` can begin with, and perhaps some that it cannot."""
+    opening = _OPENING.match(phrase)
+    head = opening.group() if opening and not _has_branches(phrase) else phrase
+    sets = _NAMED.findall(head)
+    words = {form for word in split_words(_NAMED.sub(" ", head) if sets else head) for form in spellings(word)}
+    return words | {f"{{{name}}}" for name in sets}
+
+
+def _has_branches(phrase: str) -> bool:
+    """Whether alternatives stand outside all brackets, so that each of them is a beginning."""
+    depth = 0
+    for sign in phrase:
+        if sign in "([":
+            depth += 1
+        elif sign in ")]":
+            depth -= 1
+        elif sign == "|" and not depth:
+            return True
+    return False
+
+
+def _compile(phrase: str, start: _State, label: str) -> None:
+    pieces = _PIECE.findall(phrase)
+    ends, used = _either(pieces, 0, [start], phrase)
+    if used != len(pieces):
+        raise PhraseError(f"{phrase.strip()!r}: a bracket is closed that was not opened")
+    for end in ends:
+        if end is start:
+            raise PhraseError(f"{phrase.strip()!r}: nothing is left when what may be missing is missing")
+        if label not in end.labels:
+            end.labels.append(label)
+
+
+def _either(pieces: list[str], at: int, froms: list[_State], phrase: str) -> tuple[list[_State], int]:
+    """Read alternatives up to a closing bracket or the end: the states they end in, and how far was read."""
+    ends: list[_State] = []
+    current = froms
+    while at < len(pieces) and pieces[at] not in (")", "]"):
+        piece, at = pieces[at], at + 1
+        if piece == "|":
+            ends += current
+            current = froms
+        elif piece in _CLOSING:
+            inner, at = _either(pieces, at, current, phrase)
+            if at >= len(pieces) or pieces[at] != _CLOSING[piece]:
+                raise PhraseError(f"{phrase.strip()!r}: the bracket {piece} is not closed")
+            current = inner if piece == "(" else [*inner, *current]
+            at += 1
+        elif piece == ",":
+            for state in current:
+                state.comma = True  # phrases that begin alike may have a comma there too, which does no harm
+        else:
+            current = _step(piece, current, phrase)
+    return ends + current, at
+
+
+def _step(piece: str, froms: list[_State], phrase: str) -> list[_State]:
+    if piece[0] == "{" and len(piece) > 2:
+        return [_slot(piece[1:-1], froms)]
+    words = (piece,) if piece.isalpha() else split_words(piece)
+    if not words:
+        raise PhraseError(f"{phrase.strip()!r}: {piece} is neither a word nor a {{set}}")
+    for word in words:
+        froms = [_word(spellings(word), froms)]
+    return froms
+
+
+def _word(forms: tuple[str, ...], froms: list[_State]) -> _State:
+    alone = len(froms) == 1 and len(forms) == 1
+    if alone:
+        for known in froms[0].words.get(forms[0], ()):
+            if known.single:
+                return known
+    target = _State(alone)
+    for source in froms:
+        for form in forms:
+            source.words.setdefault(form, []).append(target)
+    return target
+
+
+def _slot(name: str, froms: list[_State]) -> _State:
+    alone = len(froms) == 1
+    if alone:
+        for slot, known in froms[0].slots:
+            if slot == name and known.single:
+                return known
+    target = _State(alone)
+    for source in froms:
+        source.slots.append((name, target))
+    return target
+
+
+class Match:
+    """`label` was found and ends before the word at `end`; `captures` are the slots on the way."""
+
+    __slots__ = ("captures", "end", "label")
+
+    def __init__(self, label: str, end: int, captures: tuple[Capture, ...]) -> None:
+        self.label = label
+        self.end = end
+        self.captures = captures
+
+
+class Reader:
+    """One grammar at work on one line. It remembers what it found, so asking twice is free.
+
+    `slot(name, place)` says before which words a slot that begins at the word `place` may end.
+    """
+
+    __slots__ = ("_found", "_members", "grammar", "line", "slot")
+
+    def __init__(self, grammar: Grammar, line: Line, slot: SlotReader) -> None:
+        self.grammar = grammar
+        self.line = line
+        self.slot = slot
+        self._found: dict[int, list[Match]] = {}
+        self._members: dict[tuple[str, int], tuple[int, ...]] = {}
+
+    def at(self, place: int) -> list[Match]:
+        """Every phrase that begins at the word `place`, fillers before it included."""
+        found = self._found.get(place)
+        if found is None:
+            found = self._found[place] = []
+            if self.grammar.beginning_with(self.line.words[place], lambda: bool(self.slot("who", place))):
+                found += self._run(self.grammar.start, place)
+            for end in self.member(_SOFT, place):
+                if end < len(self.line.words) and self.line.breaks[end - 1] == NONE:
+                    found += self.at(end)
+        return found
+
+    def member(self, name: str, place: int) -> tuple[int, ...]:
+        """Before which words the members of the set `name` that begin at the word `place` end."""
+        if self.line.words[place] not in self.grammar.beginnings(name):
+            return ()
+        key = (name, place)
+        ends = self._members.get(key)
+        if ends is None:
+            self._members[key] = ()  # a set that begins with itself has no members here
+            ends = tuple({match.end for match in self._run(self.grammar.members(name), place)})
+            self._members[key] = ends
+        return ends
+
+    def _run(self, start: _State, place: int) -> list[Match]:
+        words, breaks = self.line.words, self.line.breaks
+        found: list[Match] = []
+        waiting: dict[int, dict[_State, tuple[Capture, ...]]] = {place: {start: ()}}
+        while waiting:
+            here = min(waiting)
+            states = waiting.pop(here)
+            inside = here < len(words)
+            word = words[here] if inside else ""
+            kind = breaks[here - 1] if here > place else NONE
+            softs = self.member(_SOFT, here) if inside and here > place else ()
+            for state, captures in states.items():
+                for label in state.labels:
+                    found.append(Match(label, here, captures))
+                if not inside or (kind != NONE and not (kind == COMMA and state.comma)):
+                    continue
+                for target in state.words.get(word, ()):
+                    waiting.setdefault(here + 1, {}).setdefault(target, captures)
+                for name, target in state.slots:
+                    if name in SLOTS:
+                        for end in self.slot(name, here):
+                            waiting.setdefault(end, {}).setdefault(target, (*captures, (name, here, end)))
+                    else:
+                        for end in self.member(name, here):
+                            waiting.setdefault(end, {}).setdefault(target, captures)
+                for end in softs:
+                    waiting.setdefault(end, {}).setdefault(state, captures)
+        return found

@@ -1,0 +1,261 @@
+"""One line, and everything of the book that can be seen in it.
+
+Job: say which phrases begin at a word and fill their clause, and find the command behind greetings and small talk.
+Core: no I/O, no clock, no logging. Whether the command found is clear is decided in `doubts.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+
+from router.dates import match_date
+from router.phrases.book import OWN, Book
+from router.phrases.grammar import Capture, Reader
+from router.phrases.names import Named, People
+from router.phrases.words import COMMA, NONE, Line
+
+MOST_LEADS = 6  # greetings and bits of small talk before a command
+NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company", "half"})
+TAILS = frozenset({"closing", "chat"})  # may stand behind a command, even without a comma
+TALK = TAILS | {"greeting"}
+_ENDLESS = frozenset({"text", "message"})
+_MOST_STRANGERS = 3  # words of unknown names after "Hi"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A phrase from the word `start` to before `end`. `closed`: where its clause ends; -1 when other words follow."""
+
+    label: str
+    languages: frozenset[str]
+    start: int
+    end: int
+    closed: int
+    captures: tuple[Capture, ...]
+
+    @property
+    def verb(self) -> str:
+        """The command: "claim-short" and "claim-alone" are claims, "no" is a pass."""
+        return command_of(self.label)
+
+    @property
+    def bare(self) -> bool:
+        """Whether it is a bare word, clear only on its own: "mine", "yes", whatever the operator added."""
+        return self.label.endswith(("-short", "-alone")) or self.label == "yes" or OWN in self.languages
+
+    @property
+    def text_at(self) -> int:
+        """The word at which its free text begins; -1 when it has no slot for one."""
+        return next((first for slot, first, _ in self.captures if slot in _ENDLESS), -1)
+
+
+def command_of(label: str) -> str:
+    """The command that a table's label stands for; the label itself when it stands for none."""
+    return "pass" if label == "no" else label.removesuffix("-short").removesuffix("-alone")
+
+
+class Sight:
+    """A line under the book. Remembers what it saw."""
+
+    def __init__(self, line: Line, book: Book, people: People, today: date | None) -> None:
+        self.line = line
+        self.book = book
+        self.people = people
+        self.named: dict[tuple[int, int], Named] = {}
+        self.dates: dict[tuple[int, int], date] = {}
+        self._today = today
+        self._readers = [Reader(grammar, line, self._slot) for grammar in book.grammars]
+        self._slots: dict[tuple[str, int], tuple[int, ...]] = {}
+        self._labels: dict[int, tuple[tuple[str, int], ...]] = {}
+
+    def labels(self, place: int) -> tuple[tuple[str, int], ...]:
+        """(label, end) of every phrase that begins at `place`, in any language."""
+        if place not in self._labels:
+            found = ((match.label, match.end) for reader in self._readers for match in reader.at(place))
+            self._labels[place] = tuple(dict.fromkeys(found))
+        return self._labels[place]
+
+    def phrases(self, place: int) -> list[Found]:
+        """Every phrase that begins at `place`; one that stands in several languages' tables comes once."""
+        together: dict[tuple[str, int, tuple[Capture, ...]], frozenset[str]] = {}
+        for reader in self._readers:
+            for match in reader.at(place):
+                key = (match.label, match.end, match.captures)
+                together[key] = together.get(key, frozenset()) | {reader.grammar.language}
+        return [
+            Found(label, languages, place, end, self.closed(label, end), captures)
+            for (label, end, captures), languages in together.items()
+        ]
+
+    def captures(self, label: str, place: int) -> tuple[Capture, ...]:
+        """The slots of the first phrase `label` that begins at `place`."""
+        matches = (match for reader in self._readers for match in reader.at(place))
+        return next((match.captures for match in matches if match.label == label), ())
+
+    def softs(self, place: int) -> list[int]:
+        """Where fillers ("please") that begin at `place` end."""
+        return [end for reader in self._readers for end in reader.member("soft", place)]
+
+    def known_name(self, place: int) -> int:
+        """The end of a roster's name that begins at `place`; 0 when there is none."""
+        return next((end for end, _ in self.people.known(self.line, place)), 0)
+
+    def is_address(self) -> bool:
+        """Whether the line only greets: "Hi Anna,", "Hallo zusammen", "Anna,"."""
+        line = self.line
+        if not line.words:
+            return False
+        place = 0
+        for _ in range(MOST_LEADS):
+            greetings = (self.after_greeting(end) for label, end in self.labels(place) if label == "greeting")
+            following = max(greetings, default=0)
+            if not following:
+                break
+            place = following
+            if place == len(line):
+                return not any(label not in NO_VERBS and end == place for label, end in self.labels(0))
+        called = line.gap(len(line) - 1).strip() in (",", ":") and not self.labels(0)
+        return called and len(line) <= _MOST_STRANGERS and all(line.written(at)[0].isupper() for at in range(len(line)))
+
+    def after_greeting(self, end: int) -> int:
+        """Where a greeting's addressees end: known names, up to three words with a capital, joined by "and"."""
+        line = self.line
+        strangers = 0
+        while end < len(line) and line.breaks[end - 1] in (NONE, COMMA):
+            comma = line.breaks[end - 1] == COMMA
+            if known := self.known_name(end):
+                end = known
+            elif comma:
+                break
+            elif line.words[end] in self.book.joins and end + 1 < len(line):
+                end += 1
+            elif strangers < _MOST_STRANGERS and line.written(end)[0].isupper() and not self.fills(end):
+                strangers, end = strangers + 1, end + 1
+            else:
+                break
+        return end
+
+    def fills(self, place: int) -> bool:
+        """Whether a command begins at `place` and fills its clause."""
+        return any(label not in NO_VERBS and self.line.ends_at(end) for label, end in self.labels(place))
+
+    def is_name(self, place: int) -> bool:
+        """Whether a name stands from `place` to the end: on the roster, with capitals, or behind a dash or slash."""
+        line = self.line
+        known = self.known_name(place)
+        if known and line.ends_at(known):
+            return True
+        rest = range(place, len(line))
+        if len(rest) <= 2 and place and not set("/-–—").isdisjoint(line.gap(place - 1)):
+            return True
+        return len(rest) <= _MOST_STRANGERS and all(line.written(at)[0].isupper() for at in rest)
+
+    def only_trails(self) -> bool:
+        """Whether the line is nothing but closings, fillers and names of the roster."""
+        place = 0
+        while place < len(self.line):
+            ends = [end for label, end in self.labels(place) if label in TAILS]
+            following = max([*ends, self.known_name(place), *self.softs(place)])
+            if following <= place:
+                return False
+            place = following
+        return True
+
+    def closed(self, label: str, end: int) -> int:
+        """Where the clause ends if only small talk, company or a name trails the phrase; -1 if anything else does."""
+        line = self.line
+        for _ in range(MOST_LEADS):
+            if line.ends_at(end):
+                return end
+            ends = [stop for name, stop in self.labels(end) if self._may_trail(name, label)]
+            following = max([*ends, self.known_name(end)])
+            if following <= end:
+                break
+            end = following
+        word = line.words[end] if end < len(line) else ""
+        reasoned = word in self.book.reasons and label in ("claim", "claim-short", "pass")
+        return end if reasoned or (word in self.book.joins and label in ("claim", "pass")) else -1
+
+    @staticmethod
+    def _may_trail(name: str, label: str) -> bool:
+        if label.startswith("claim"):
+            return name in TAILS or name == "company" or name.startswith("claim")
+        return name in TAILS
+
+    def _slot(self, name: str, place: int) -> Iterable[int]:
+        key = (name, place)
+        if key not in self._slots:
+            self._slots[key] = tuple(self._slot_ends(name, place))
+        return self._slots[key]
+
+    def _slot_ends(self, name: str, place: int) -> Iterator[int]:
+        line = self.line
+        if name == "who":
+            for named in self.people.at(line, place, self.book.nobody, self.book.joins):
+                self.named[place, named.end] = named
+                yield named.end
+        elif name == "whose":
+            keys = self.people.possessive(line, place)
+            if len(keys) == 1:
+                self.named[place, place + 1] = Named(place + 1, tuple(keys))
+                yield place + 1
+        elif name == "date":
+            yield from self._date_end(place)
+        elif name == "num":
+            yield from (place + 1,) if line.words[place].isdigit() else ()
+        elif name == "any":
+            yield from (place + 1,) if line.words[place] not in self.book.other else ()
+        elif name != "message" or line.words[place] not in self.book.no_message:
+            yield len(line)
+
+    def _date_end(self, place: int) -> Iterator[int]:
+        line = self.line
+        found = match_date(line.text, line.spans[place][0], self._today, self.book.languages)
+        if found:
+            day, offset = found
+            end = next((at for at, (start, _) in enumerate(line.spans) if start >= offset), len(line))
+            self.dates[place, end] = day
+            yield end
+
+
+def find(sight: Sight, place: int = 0, depth: int = 0) -> Found | None:
+    """The command at `place`, or behind greetings and small talk there; its label is "half" where words leave it open."""
+    here = _command_at(sight, place)
+    if (here and here.label not in ("yes", "half")) or depth >= MOST_LEADS:
+        return here
+    for end in lead_ends(sight, place):
+        if end < len(sight.line) and (behind := find(sight, end, depth + 1)):
+            return behind
+    return here
+
+
+def lead_ends(sight: Sight, place: int) -> list[int]:
+    """Where greetings, names called and small talk that begin at `place` may end, the longest first."""
+    line = sight.line
+    ends = set()
+    for label, end in sight.labels(place):
+        if label == "greeting":
+            ends |= {end, sight.after_greeting(end)}
+        elif label in ("lead", "yes") or (label in ("chat", "topic") and line.ends_at(end)):
+            ends.add(end)
+    name = sight.known_name(place)
+    if name and line.ends_at(name) and "," in line.gap(name - 1):
+        ends.add(name)
+    return sorted(ends, reverse=True)
+
+
+def _command_at(sight: Sight, place: int) -> Found | None:
+    """The command that fills the clause at `place`; one that swallows the rest of the line only if no other does."""
+    fits = [found for found in sight.phrases(place) if found.closed >= 0]
+    commands = [found for found in fits if found.label not in NO_VERBS or found.label == "half"]
+    if not commands:
+        return None
+    best = min(commands, key=lambda found: (found.text_at >= 0, -found.end, found.label == "half", len(found.label)))
+    if any(found.label in TALK and found.end > best.end for found in fits) and best.text_at < 0:
+        return None  # "warm regards"
+    same = [found for found in fits if found.end == best.end and (found.text_at < 0) == (best.text_at < 0)]
+    others = {found.verb for found in same if not found.languages <= best.languages}
+    others -= {best.verb, "lead", "half", "topic"}
+    return replace(best, label="half") if others else best  # "moi" takes it in French and greets in Finnish
