@@ -442,6 +442,10 @@ class Store:
     def scan(self, table: str) -> Iterator[tuple[int, dict[str, Any]]]:
         return ((int(key), doc) for key, doc in self._db.scan(table))
 
+    def quarantined(self) -> list[tuple[int, dict[str, Any]]]:
+        """Mails that could not be handled, by number."""
+        return list(self.scan("quarantine"))
+
     def delete(self, table: str, key: int) -> None:
         self._delete(table, key)
 
@@ -469,6 +473,29 @@ class Store:
                 self._undo_staging()
                 raise
             return True
+
+    def put_lead(self, lead: Lead) -> None:
+        """Stage one changed lead outside a decision (erasing)."""
+        with self._lock:
+            self._put_lead(lead)
+
+    def drop_row(self, row: int, lead: int) -> None:
+        """Stage the removal of an unsent mail, unless it is in flight."""
+        with self._lock:
+            if row not in self._flying:
+                self._forget_row(row, lead)
+
+    def reload_after_erasing(self) -> None:
+        """Write what is staged and build the indexes anew, so that nothing erased is left in memory."""
+        with self._lock:
+            self.flush()
+            self._undo_staging()
+
+    def flush_works(self) -> bool:
+        """Whether something can be written now: tried with a small note, so that all-clear is only said when it is."""
+        with self._lock:
+            self.set_note("writable", (self._notes.get("writable") or 0) + 1)
+            return self.flush()
 
     def discard(self) -> None:
         """Forget what is staged, as if it had never been decided."""
@@ -581,6 +608,17 @@ class Store:
         """Delivery results that the mail thread has not taken in yet, oldest first."""
         with self._lock:
             return [self._results[row] for row in sorted(self._results)]
+
+    def has_results(self) -> bool:
+        return bool(self._results)
+
+    def can_send(self, now: datetime, line_works: bool) -> bool:
+        """Whether mail is in flight, or due and the line works: something may still change without new mail."""
+        with self._lock:
+            return bool(self._flying) or (line_works and (bool(self._ready) or self._is_retry_due(now)))
+
+    def _is_retry_due(self, now: datetime) -> bool:
+        return bool(self._later) and self._later[0][0] <= now
 
     def untried(self, lead: int, kind: str) -> int:
         """How many mails of this kind for this lead have not even been tried."""

@@ -1,0 +1,293 @@
+"""The clerk: what is done by the calendar, and what the operator asks for at the router itself.
+
+Job: run what the almanac says is due (digest, reports, the keeper's list, housekeeping, canary, gathered offers), take
+in request files that commands have written, write the health file and the tray page. Shell.
+
+Requests are files in `<store>.requests/` (0700): written to a temporary name, fsynced, renamed; taken in order of name.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from router.almanac import Almanac, Daily, Every, Monthly, Rhythm, Weekly
+from router.config import Settings
+from router.decide import Decision
+from router.ids import PROBE
+from router.inbox import Met
+from router.mime import rfc5322_date, write_mail
+from router.office import Office
+from router.store import ensure_folder
+from router.turn import Mail
+from router.view import Aside
+
+log = logging.getLogger("router")
+
+HEALTH_EVERY = 30.0  # seconds
+SEEN_KEPT = timedelta(days=400)
+
+
+class Clerk:
+    def __init__(self, settings: Settings, office: Office, tick: timedelta = timedelta(minutes=1)) -> None:
+        self.settings, self.office, self.store = settings, office, office.store
+        self.almanac = Almanac(self._rhythms(), office.house.calendar.zone, tick)
+        self.requests = requests_folder(self.store.path)
+        self._health_at = 0.0
+        self._duties: Mapping[str, Callable[[datetime], None]] = {
+            "digest": self._digest,
+            "report": self._report,
+            "happiness": self._happiness,
+            "aside": self._list_asides,
+            "rota": lambda moment: self.office.turn_rota(),
+            "gather": lambda moment: self._gather(),
+            "housekeeping": self._housekeeping,
+            "canary": self._canary,
+            "expire": lambda moment: self._expire_held(),
+        }
+
+    def _rhythms(self) -> dict[str, Rhythm]:
+        digest, calendar = self.settings.digest, self.office.house.calendar
+        rhythms: dict[str, Rhythm] = {
+            "aside": Daily(self.settings.hours.start, calendar),
+            "rota": Weekly(0, self.settings.hours.start.replace(hour=0, minute=0)),
+            "gather": Every(self.settings.restraint.gather.plain),
+            "housekeeping": Every(timedelta(days=1)),
+            "expire": Every(timedelta(minutes=10)),
+        }
+        if digest.day is not None:
+            rhythms["digest"] = Weekly(digest.day, digest.time)
+        if digest.report_day:
+            rhythms["report"] = Monthly(digest.report_day, digest.time)
+        if digest.happiness_day and self.settings.collective.happiness != "off":
+            rhythms["happiness"] = Monthly(digest.happiness_day, digest.time)
+        if self.settings.canary.every:
+            rhythms["canary"] = Every(self.settings.canary.every.plain)
+        return rhythms
+
+    def tick(self) -> bool:
+        """Do what the calendar says is due (staged). On the first start nothing is made up for."""
+        did = False
+        for name, moment in self.almanac.due(self.office.clock(), self._last):
+            first = self._last(name) is None
+            self.store.set_note(f"done {name}", moment.isoformat())
+            if not first:
+                self._duties[name](moment)
+                did = True
+        self._probe_plus()
+        return did
+
+    def _last(self, name: str) -> datetime | None:
+        value = self.store.note(f"done {name}")
+        return datetime.fromisoformat(value) if value else None
+
+    # -- by the calendar ---------------------------------------------------------------------------------------------
+
+    def _digest(self, moment: datetime) -> None:
+        from router.digest import weekly_mail
+
+        self.office.commit(weekly_mail(self.office.house, self.store, self.office.world(), moment))
+
+    def _report(self, moment: datetime) -> None:
+        from router.digest import monthly_mail
+
+        self.office.commit(monthly_mail(self.office.house, self.store, self.office.world(), moment))
+
+    def _happiness(self, moment: datetime) -> None:
+        mails = tuple(
+            (Mail("happiness", f"@{key}", {"slot": moment.isoformat()}), None) for key in self.office.house.members
+        )
+        self.office.commit(Decision("happiness", "the monthly question", mails=mails))
+
+    def _list_asides(self, moment: datetime) -> None:
+        """What was set aside, once each working day, to the keeper."""
+        fresh = [aside for aside in self.store.asides() if not aside.listed]
+        if not fresh:
+            return
+        keeper = self.office.world().keeper
+        to = f"@{keeper}" if keeper else "list"
+        mail = Mail("aside", to, {"items": tuple(fresh[:200]), "slot": moment.isoformat()})
+        listed: tuple[Aside, ...] = tuple(replace(aside, listed=True) for aside in fresh)
+        self.office.commit(Decision("aside", f"{len(fresh)} mails set aside", mails=((mail, None),), aside=listed))
+
+    def _gather(self) -> None:
+        """The offers that a bound held back, in one mail."""
+        numbers = self.store.note("gathered") or []
+        leads = tuple(lead for lead in map(self.store.lead, numbers) if lead is not None and lead.awaits)
+        self.store.drop_note("gathered")
+        if leads:
+            slot = self.office.clock().isoformat()
+            facts = {"leads": leads, "gathers": tuple(lead.id for lead in leads), "slot": slot}
+            mail = Mail("gathered", "list", facts)
+            self.office.commit(Decision("gathered", f"{len(leads)} offers in one mail", mails=((mail, None),)))
+
+    def _expire_held(self) -> None:
+        """Words that nobody confirmed are set aside and shown to the operator."""
+        now = self.office.clock()
+        late = [held for held in self.store.held_for(0) if held.expires < now]
+        if late:
+            self.office.commit(Decision("expired", settled=tuple(held.number for held in late)))
+            names = ", ".join(sorted({held.who or held.sender for held in late})[:10])
+            self.office.alert("unconfirmed", f"{len(late)} unconfirmed words, said to be from {names}, were set aside")
+
+    def _housekeeping(self, moment: datetime) -> None:
+        from router.privacy import expire
+
+        expire(self.store, self.settings.store.keep_months, self.office.clock())
+
+    # -- the canary, and the probe for plus addresses ----------------------------------------------------------------
+
+    def _canary(self, moment: datetime) -> None:
+        self._watch_canary()
+        message_id = self._send_to_self("canary", self.office.house.address, moment)
+        self.store.set_note("canary", {"id": message_id, "sent": self.office.clock().isoformat(), "told": False})
+
+    def _watch_canary(self) -> None:
+        canary = self.store.note("canary")
+        if not canary or canary.get("back"):
+            return
+        late = self.office.clock() - datetime.fromisoformat(canary["sent"]) > self.settings.canary.late.plain
+        if late and not canary["told"]:
+            self.store.set_note("canary", {**canary, "told": True})
+            self.office.alert("canary-late", f"a mail to ourselves, sent {canary['sent'][:16]}, has not come back")
+
+    def _probe_plus(self) -> None:
+        """One mail to a plus address of our own: until it has come back, tokens are not put into addresses."""
+        if self.office.house.plus_addresses is not None or self.store.plus_proven() or self.store.note("probed"):
+            return
+        now = self.office.clock()
+        self._send_to_self("probe", self.office.house.ids.reply_address(1, PROBE), now)
+        self.store.set_note("probed", now.isoformat())
+
+    def _send_to_self(self, kind: str, to: str, moment: datetime) -> str:
+        from router.compose import Outgoing
+
+        house = self.office.house
+        message_id = house.ids.message_id(0, kind, to, int(moment.timestamp()))
+        headers = [
+            ("From", house.address),
+            ("To", to),
+            ("Subject", f"{house.name}: checking that mail arrives"),
+            ("Message-ID", message_id),
+            ("Auto-Submitted", "auto-generated"),
+            ("X-Request-Ref", message_id.strip("<>").partition("@")[0]),
+        ]
+        text = f"Sent {rfc5322_date(moment)} to see that mail to this address comes back.\n"
+        row = Outgoing(0, kind, to, (to,), message_id, write_mail(headers, text, "", moment))
+        self.store.stage(Decision(kind), [row], now=self.office.clock())
+        return message_id
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def take_requests(self) -> bool:
+        """Take in what commands have asked for; each answer is written beside its request."""
+        if not self.requests.is_dir():
+            return False
+        did = False
+        for path in sorted(self.requests.glob("*.json")):
+            answer = self._take_request(path)
+            self.store.flush()
+            write_private(path.with_suffix(".answer"), json.dumps({"answer": answer}).encode())
+            path.unlink(missing_ok=True)
+            did = True
+        return did
+
+    def _take_request(self, path: Path) -> str:
+        try:
+            request = json.loads(path.read_bytes())
+            return self.answer(request)
+        except (ValueError, KeyError, TypeError) as error:
+            return f"the request could not be read: {error}"
+
+    def answer(self, request: Mapping[str, Any]) -> str:
+        """Do what a request asks, and say what was done."""
+        match request["do"]:
+            case "say":
+                return self.office.do(int(request["lead"]), str(request["words"]), str(request["as"]))
+            case "digest":
+                self._digest(self.office.clock())
+                return "the digest is on its way"
+            case "forget":
+                from router.privacy import forget
+
+                return forget(self.office, str(request["address"]))
+            case "retry":
+                return self._retry(int(request["number"]))
+            case "drop":
+                return self._drop(int(request["number"]))
+            case other:
+                return f"unknown request {other!r}"
+
+    def _retry(self, number: int) -> str:
+        doc = self.store.get("quarantine", number)
+        if doc is None:
+            return f"there is no mail {number} in quarantine"
+        raw = (self.office.poison / f"{doc['file']}.eml").read_bytes()
+        met = Met(doc["folder"], 0, 0, datetime.fromisoformat(doc["at"]), len(raw))
+        handled = self.office.take_in(raw, met)
+        if handled.kind == "unreadable":
+            return f"mail {number} still cannot be handled: {handled.reason}"
+        self.store.delete("quarantine", number)
+        return f"mail {number} is handled: {handled.kind}" + (f", bun {handled.lead}" if handled.lead else "")
+
+    def _drop(self, number: int) -> str:
+        doc = self.store.get("quarantine", number)
+        if doc is None:
+            return f"there is no mail {number} in quarantine"
+        self.store.delete("quarantine", number)
+        for suffix in (".eml", ".txt"):
+            (self.office.poison / f"{doc['file']}{suffix}").unlink(missing_ok=True)
+        return f"mail {number} is dropped"
+
+    # -- health ------------------------------------------------------------------------------------------------------
+
+    def write_health(self, facts: Mapping[str, object], running: bool = True) -> None:
+        """The health file, for `bun-router health` and monitors: at most every half minute, at once when it changes."""
+        bad = any(facts[name] != "ok" for name in ("imap", "smtp", "disk"))
+        now = time.monotonic()
+        if running and not bad and now - self._health_at < HEALTH_EVERY:
+            return
+        self._health_at = now
+        doc = {
+            **facts,
+            "at": self.office.clock().isoformat(),
+            "running": running,
+            "pid": os.getpid(),
+            "quarantine": len(self.store.quarantined()),
+            "canary": self.store.note("canary"),
+        }
+        try:
+            write_private(self.settings.store.health_file, json.dumps(doc).encode())
+        except OSError as error:
+            log.warning("the health file cannot be written: %s", error.strerror)
+
+
+def requests_folder(store: Path) -> Path:
+    return store.with_name(store.name + ".requests")
+
+
+def leave_request(store: Path, request: Mapping[str, Any]) -> Path:
+    """Write a request for the running daemon; answers the path at which its answer will appear."""
+    folder = requests_folder(store)
+    ensure_folder(folder)
+    path = folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+    write_private(path, json.dumps(dict(request)).encode())
+    return path.with_suffix(".answer")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a small file at once: temp, fsync, rename; 0600."""
+    temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temp.rename(path)

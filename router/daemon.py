@@ -1,0 +1,494 @@
+"""The daemon: wait for mail, take it in, decide what has fallen due, file, and let the outbox send.
+
+Job: the loop of ARCHITECTURE "The one idea", with its signals, back-off and health. Shell: acts, and decides nothing
+about leads; what a mail means is the office's to say, what is due is the store's.
+
+The mail thread owns IMAP and everything about leads. The sending thread reports results, which wake this one through a
+pipe. Back-off waits in the same place. While the server cannot be heard, nothing falls due.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from router.almanac import Almanac
+from router.clerk import Clerk
+from router.config import Settings
+from router.inbox import Inbox, InboxError, Met
+from router.journal import StoreError, StoreFull
+from router.office import Handled, Office
+from router.outbox import Accepted, Later, Never, Outcome, Paused, Sender, Server, Timeouts
+from router.outbox import Mail as Unsent
+from router.store import Cursor, Delivery, Filing, Store
+from router.triage import INBOX, JUNK, SENT
+
+log = logging.getLogger("router")
+
+BATCH = 64  # mails under one fsync, when so many lie waiting
+FILE_BATCH = 250
+OTHERS_EVERY = timedelta(minutes=1)  # how often folders without IDLE are read
+BACK_OFF = (1, 2, 5, 10, 30, 60, 120, 300)  # seconds
+ALERT_AFTER = timedelta(minutes=5)  # trouble that has lasted this long is the operator's to know
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Something that does not work, since when, and whether the operator has been told."""
+
+    since: datetime
+    reason: str
+    told: bool = False
+    tries: int = 0
+
+
+class Daemon:
+    """Runs the router. `clock` gives now, aware UTC; `watch` hears of all that is decided (for the demo)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        office: Office,
+        clock: Callable[[], datetime],
+        *,
+        clerk: Clerk | None = None,
+    ) -> None:
+        self.settings, self.office, self.clock = settings, office, clock
+        self.store: Store = office.store
+        self.clerk = clerk or Clerk(settings, office)
+        self.almanac: Almanac = self.clerk.almanac
+        self.inbox: Inbox | None = None
+        self.sender = Sender(
+            server_of(settings),
+            take=lambda count: self.store.take(count, self.clock(), settings.collective.address),
+            report=self._report,
+            clock=clock,
+            on_state=self._sender_state,
+        )
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._stop = threading.Event()
+        self._heard: datetime | None = None  # when the last complete reading of every folder began
+        self._last_full: datetime | None = None
+        self._behind = timedelta(0)  # how far the mail server's clock is seen to lag
+        self._imap_trouble: Trouble | None = None
+        self._disk_trouble: Trouble | None = None
+        self._smtp_state = "ok"
+        self._smtp_trouble: Trouble | None = None
+        self._started = clock()
+
+    # -- from outside ------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End cleanly: finish what is in hand, hand back what is unsent. Safe from signals and other threads."""
+        self._stop.set()
+        self.wake()
+
+    def wake(self) -> None:
+        with suppress(BlockingIOError, OSError):
+            os.write(self._wake_write, b"w")
+
+    def install_signals(self) -> None:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: self.stop())
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    def run(self, once: bool = False) -> None:
+        """Until stopped, or with `once` until what is there and due is handled and sent.
+
+        Raises OurBug when not even a healthy mail can be handled, StoreError when the store cannot go on.
+        """
+        self.sender.start()
+        try:
+            self._guarded(self._begin)
+            while not self._stop.is_set():
+                found = self._guarded(self._round)
+                if once and (self._is_quiet() or self._imap_trouble):
+                    break
+                self._wait(bool(found), once)
+        finally:
+            self._end()
+
+    def _begin(self) -> bool:
+        self.office.take_roster()
+        self._flush()
+        notify("READY=1")
+        return True
+
+    def _end(self) -> None:
+        notify("STOPPING=1")
+        if not self.sender.stop(10.0):
+            log.warning("the outbox was still sending; what was not confirmed goes out again under the same Message-ID")
+        with suppress(StoreError):
+            self.office.take_results()
+            self.store.flush()
+        if self.inbox is not None:
+            self.inbox.close()
+        self.clerk.write_health(self._health(), running=False)
+        self.store.close()
+
+    def _guarded(self, step: Callable[[], bool]) -> bool:
+        """One step; trouble with the server or the disk is waited out, never fatal."""
+        try:
+            done = step()
+        except InboxError as error:
+            self._imap_down(error)
+            return False
+        except StoreFull as error:
+            self._disk_full(str(error))
+            return False
+        if self._disk_trouble is not None and self.store.flush_works():
+            self._disk_back()
+        return done
+
+    def _round(self) -> bool:
+        """Mail first, then results and requests, then what fell due; all stored before anything is filed or sent."""
+        inbox = self._connected()
+        found = self._read(inbox)
+        did = self.office.take_results()
+        did = self.clerk.take_requests() or did
+        did = bool(self._fall_due()) or did
+        did = self.clerk.tick() or did
+        self._flush()
+        self._file(inbox)
+        self._watch_troubles()
+        self.clerk.write_health(self._health())
+        notify("WATCHDOG=1")
+        return found or did
+
+    def _flush(self) -> None:
+        if self.store.flush():
+            self.sender.wake()
+
+    def _is_quiet(self) -> bool:
+        """For `--once`: nothing staged, nothing due, nothing that could be sent now."""
+        now = self.clock()
+        due = self.store.next_due()
+        waiting = due is not None and due <= self._heard_until(now)
+        return not waiting and not self.store.results() and not self.store.can_send(now, self._smtp_state == "ok")
+
+    # -- hearing -----------------------------------------------------------------------------------------------------
+
+    def _connected(self) -> Inbox:
+        if self.inbox is None:
+            inbox = make_inbox(self.settings)
+            inbox.connect()
+            folders = self.settings.imap.file
+            if self.settings.imap.handled == "move":
+                inbox.ensure_folders([folders.done, folders.quarantine, folders.bulk])
+            self.inbox = inbox
+            self._last_full = None
+        return self.inbox
+
+    def _read(self, inbox: Inbox) -> bool:
+        """Search the folders, fetch what is new in the order in which the server received it, take it in."""
+        now = self.clock()
+        full = self._last_full is None or now - self._last_full >= OTHERS_EVERY or self._is_due_soon(now)
+        places = self._places(inbox, full)
+        found = {folder: self._search(inbox, folder, place, now) for folder, place in places.items()}
+        mets = sorted((met for each in found.values() for met in each[0]), key=Met.order)
+        self._take_in(inbox, mets, places)
+        for _, cursor in found.values():
+            self.store.set_cursor(cursor)
+        if full:
+            self._last_full = now
+        if full or len(places) == len(self._places(inbox, True)):
+            self._heard = now - self._behind
+        if self._imap_trouble is not None:
+            self._imap_back()
+        return bool(mets)
+
+    def _places(self, inbox: Inbox, full: bool) -> dict[str, str]:
+        imap = self.settings.imap
+        places = dict.fromkeys(imap.folders if full else imap.folders[:1], INBOX)
+        if full:
+            for folder, place in ((imap.sent, SENT), (imap.junk, JUNK)):
+                if folder and inbox.has_folder(folder):
+                    places.setdefault(folder, place)
+        return places
+
+    def _search(self, inbox: Inbox, folder: str, place: str, now: datetime) -> tuple[Sequence[Met], Cursor]:
+        cursor = self.store.cursor(folder)
+        if cursor is not None:
+            found = inbox.search(folder, after_uid=cursor.uid)
+            if found.uidvalidity == cursor.uidvalidity:
+                self._measure_clock(found.met, now)
+                return found.met, Cursor(folder, found.uidvalidity, found.uidnext - 1)
+        since = self.office.house.calendar.back(now, self.settings.imap.since)
+        last = self.store.note("heard")
+        if last and cursor is not None:  # mail that arrived while the router was down is exempt
+            since = min(since, datetime.fromisoformat(last))
+        found = inbox.search(folder, since=since)
+        if found.older and place == INBOX:
+            what = "uidvalidity" if cursor is not None else "old-mail"
+            once = f"{what} {folder} {found.uidvalidity}"
+            self.office.alert(what, f"{found.older} older mails in {folder} are left alone", once)
+        return found.met, Cursor(folder, found.uidvalidity, found.uidnext - 1)
+
+    def _measure_clock(self, mets: Sequence[Met], now: datetime) -> None:
+        """A mail that was not there at the last search cannot have been received before it: the server's clock lags."""
+        if mets and self._heard is not None:
+            lags = [self._heard - met.received for met in mets]
+            lag = max(timedelta(0), min(lags))
+            self._behind = min(lag, timedelta(hours=1))
+
+    def _take_in(self, inbox: Inbox, mets: Sequence[Met], places: dict[str, str]) -> None:
+        count = 0
+        for fetched in self._fetched(inbox, mets):
+            self.office.take_in(fetched.raw, fetched.met, places[fetched.met.folder], fetched.partial)
+            count += 1
+            if count % BATCH == 0:
+                self._flush()
+                notify("WATCHDOG=1")
+                if self._stop.is_set():
+                    raise InboxError("dropped", "stopped while reading", retry=True)
+        if count:
+            self._flush()
+
+    def _fetched(self, inbox: Inbox, mets: Sequence[Met]) -> Iterator:  # type: ignore[type-arg]
+        to_file = {(f.folder, f.uidvalidity, f.uid) for f in self.store.unfiled()}
+        fresh = [met for met in mets if (met.folder, met.uidvalidity, met.uid) not in to_file]
+        for folder, run in groupby(fresh, key=lambda met: met.folder):
+            yield from inbox.fetch(folder, list(run))
+
+    # -- what falls due ----------------------------------------------------------------------------------------------
+
+    def _heard_until(self, now: datetime) -> datetime:
+        """Nothing due after this moment is decided yet: a complete reading must have begun `settle` after it."""
+        settle = self.office.house.calendar.length(self.office.house.settle)
+        return (self._heard or datetime.min.replace(tzinfo=UTC) + settle) - settle
+
+    def _is_due_soon(self, now: datetime) -> bool:
+        due = self.store.next_due()
+        return due is not None and due + self.office.house.calendar.length(self.office.house.settle) <= now
+
+    def _fall_due(self) -> int:
+        return self.office.fall_due(self._heard_until(self.clock()))
+
+    # -- filing ------------------------------------------------------------------------------------------------------
+
+    def _file(self, inbox: Inbox) -> None:
+        """Move handled mail to where it belongs, after the commit, in batches."""
+        filings = self.store.unfiled()
+        if not filings:
+            return
+        filings.sort(key=lambda f: (f.folder, f.to, f.uid))
+        for (folder, to), group in groupby(filings, key=lambda f: (f.folder, f.to)):
+            batch = list(group)
+            for start in range(0, len(batch), FILE_BATCH):
+                self._file_batch(inbox, folder, to, batch[start : start + FILE_BATCH])
+
+    def _file_batch(self, inbox: Inbox, folder: str, to: str, batch: list[Filing]) -> None:
+        target = {"done": self.settings.imap.file.done, "aside": self.settings.imap.file.bulk}.get(
+            to, self.settings.imap.file.quarantine
+        )
+        cursor = self.store.cursor(folder)
+        current = [f for f in batch if cursor is None or f.uidvalidity == cursor.uidvalidity]
+        try:
+            if current:
+                inbox.file(folder, [f.uid for f in current], target)
+        except InboxError as error:
+            if error.kind not in ("folder", "quota", "refused"):
+                raise
+            self.office.alert("filing", error.reason, f"filing {error.kind} {self.clock().date()}")
+            return
+        self.store.filed([f.row for f in batch])
+
+    # -- speaking ----------------------------------------------------------------------------------------------------
+
+    def _report(self, results: Sequence[tuple[Unsent, Outcome, datetime]]) -> None:
+        """Called in the sending thread: store what became of mails, then wake the mail thread."""
+        self.store.mark([_delivery(mail, outcome, at) for mail, outcome, at in results])
+        if self.store.has_results():
+            self.wake()
+
+    def _sender_state(self, state: str) -> None:
+        self._smtp_state = state
+        self.wake()
+
+    # -- waiting -----------------------------------------------------------------------------------------------------
+
+    def _wait(self, found: bool, once: bool) -> None:
+        seconds = self._seconds_to_next(once)
+        if self.inbox is None:
+            self._poll_pipe(seconds)
+            return
+        try:
+            woken = self.inbox.wait(seconds, self._wake_read, found_something=found)
+        except InboxError as error:
+            self._imap_down(error)
+            return
+        if woken == "wake":
+            self._drain()
+
+    def _seconds_to_next(self, once: bool) -> float:
+        if self._imap_trouble is not None and self.inbox is None:
+            return float(BACK_OFF[min(self._imap_trouble.tries, len(BACK_OFF)) - 1])
+        if self._disk_trouble is not None:
+            return 5.0
+        now = self.clock()
+        seconds = [0.05 if once else 30.0, self.almanac.seconds_to_tick()]
+        due = self.store.next_due()
+        if due is not None:
+            settle = self.office.house.calendar.length(self.office.house.settle)
+            seconds.append((due + settle - now).total_seconds())
+        if self._last_full is not None:
+            seconds.append((self._last_full + OTHERS_EVERY - now).total_seconds())
+        return max(0.0, min(seconds))
+
+    def _poll_pipe(self, seconds: float) -> None:
+        poller = select.poll()
+        poller.register(self._wake_read, select.POLLIN)
+        poller.poll(seconds * 1000)
+        self._drain()
+
+    def _drain(self) -> None:
+        with suppress(BlockingIOError):
+            while os.read(self._wake_read, 4096):
+                pass
+
+    # -- trouble -----------------------------------------------------------------------------------------------------
+
+    def _imap_down(self, error: InboxError) -> None:
+        if self.inbox is not None:
+            self.inbox.close()
+            self.inbox = None
+        self.store.discard()
+        if self._stop.is_set():
+            return
+        trouble = self._imap_trouble or Trouble(self.clock(), error.reason)
+        self._imap_trouble = replace(trouble, reason=error.reason, tries=trouble.tries + 1)
+        log.warning("mail cannot be read: %s", error.reason)
+        self._watch_troubles()
+        self.clerk.write_health(self._health())
+        notify("WATCHDOG=1")
+
+    def _imap_back(self) -> None:
+        trouble, self._imap_trouble = self._imap_trouble, None
+        if trouble is not None and trouble.told:
+            self.office.alert("imap-back", f"mail can be read again; it could not since {trouble.since:%H:%M} UTC")
+        log.info("mail can be read again")
+
+    def _disk_full(self, reason: str) -> None:
+        self.store.discard()
+        if self._disk_trouble is None:
+            self._disk_trouble = Trouble(self.clock(), reason)
+            log.error("nothing can be stored, so no mail is taken: %s", reason)
+        self.clerk.write_health(self._health())
+
+    def _disk_back(self) -> None:
+        trouble, self._disk_trouble = self._disk_trouble, None
+        if trouble is not None:
+            self.office.alert(
+                "disk-back", f"the store can be written again; it could not since {trouble.since:%H:%M} UTC"
+            )
+            log.info("the store can be written again")
+
+    def _watch_troubles(self) -> None:
+        """One alert and one all-clear for trouble that lasts; a hiccup is nobody's business."""
+        now = self.clock()
+        imap = self._imap_trouble
+        lasting = imap is not None and not imap.told and now - imap.since >= ALERT_AFTER
+        if imap is not None and lasting:
+            imap.told = True
+            self.office.alert("imap-down", imap.reason)
+            with suppress(StoreFull):
+                self._flush()
+        if self._smtp_state != "ok" and self._smtp_trouble is None:
+            self._smtp_trouble = Trouble(now, self._smtp_state)
+        elif self._smtp_state == "ok" and self._smtp_trouble is not None:
+            trouble, self._smtp_trouble = self._smtp_trouble, None
+            if now - trouble.since >= ALERT_AFTER:
+                self.office.alert("smtp-back", f"mail leaves again; since {trouble.since:%H:%M} UTC: {trouble.reason}")
+
+    def _health(self) -> dict[str, object]:
+        return {
+            "imap": self._imap_trouble.reason if self._imap_trouble else "ok",
+            "smtp": self._smtp_state,
+            "disk": self._disk_trouble.reason if self._disk_trouble else "ok",
+            "started": self._started.isoformat(),
+            "heard": self._heard.isoformat() if self._heard else None,
+            "unsent": self.store.count_unsent(),
+        }
+
+
+# -- building blocks -------------------------------------------------------------------------------------------------
+
+
+def _delivery(mail: Unsent, outcome: Outcome, at: datetime) -> Delivery:
+    """What an outcome means for the row. What it means for the lead is the mail thread's to decide, as an event."""
+    lead = mail.lead or 0
+    match outcome:
+        case Accepted(retry_at=retry) if retry is not None and outcome.rest:
+            why = "; ".join(each.reply for each in outcome.refused)
+            return Delivery(mail.row, lead, "later", at, why, retry, outcome.rest)
+        case Accepted():
+            return Delivery(mail.row, lead, "accepted", at, "; ".join(e.address for e in outcome.refused))
+        case Later(reason=reason, retry_at=retry):
+            return Delivery(mail.row, lead, "later", at, reason, retry)
+        case Paused(reason=reason, until=until):
+            return Delivery(mail.row, lead, "later", at, reason, until, tried=False)
+        case Never(reason=reason):
+            return Delivery(mail.row, lead, "failed", at, reason)
+
+
+def make_inbox(settings: Settings) -> Inbox:
+    imap = settings.imap
+    oauth = imap.oauth
+    return Inbox(
+        host=imap.host,
+        port=imap.port,
+        security=imap.security,
+        user=imap.user,
+        secret=oauth.tokens(imap.ca_file) if oauth else imap.secret,
+        oauth=oauth is not None,
+        ca_file=imap.ca_file,
+        connect_timeout=min(10.0, imap.timeout.plain.total_seconds()),
+        read_timeout=max(imap.timeout.plain.total_seconds(), 5.0),
+        handled=imap.handled,
+        max_size=imap.max_size,
+        poll=imap.poll.plain.total_seconds(),
+    )
+
+
+def server_of(settings: Settings) -> Server:
+    smtp = settings.smtp
+    oauth = smtp.oauth
+    return Server(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        user=smtp.user,
+        password=smtp.secret if smtp.user and not oauth else None,
+        tokens=oauth.tokens(smtp.ca_file) if oauth else None,
+        ca_file=smtp.ca_file,
+        connections=smtp.connections,
+        timeouts=Timeouts(),
+    )
+
+
+def notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)), where it asked to be told."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.connect("\0" + address[1:] if address.startswith("@") else address)
+        sock.send(state.encode())
+
+
+def describe(handled: Handled) -> str:
+    """One line for the log: what a mail was and why, never what it said."""
+    lead = f" (bun {handled.lead})" if handled.lead else ""
+    return f"{handled.kind}{lead}: {handled.reason}"

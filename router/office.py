@@ -1,0 +1,459 @@
+"""The office: one mail, one timer, one result at a time, decided and stored.
+
+Job: everything between bytes that were fetched and rows that wait in the outbox: read, triage, decide, compose, weigh,
+stage. The daemon brings the bytes and the time; tests and the simulator drive the same office without a network.
+Shell: it commits to the store. May import the core and the store; no socket, no thread.
+
+Invariants: what a mail leads to is staged whole; a mail that breaks us is put aside with its reason and never stops
+the next one; nothing due is decided before `heard` says that all mail that could matter has been read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from router import protocol
+from router.commands import Command
+from router.compose import Outgoing, Templates, compose
+from router.decide import Decision, decide, of_outcome
+from router.house import House
+from router.inbox import Met
+from router.lead import Carried, Event, Lead, with_event
+from router.message import Message, MessageError, read_message
+from router.mime import Attached
+from router.people import build_world, standing_keeper
+from router.restraint import Weighed, weigh
+from router.store import Filing, Result, Store, keep_file, key_of
+from router.triage import Incoming, Verdict, plain_subject, read_words, triage
+from router.turn import Cue, Mail, World
+
+log = logging.getLogger("router")
+
+CARRY_CAP = 20 * 1024 * 1024  # bytes of attachments that go along with one mail
+CARRYING = frozenset({"request", "form", "forward", "post", "follow-up"})
+POISON_IN_A_ROW = 3
+
+
+class OurBug(Exception):
+    """A healthy mail cannot be handled either: the fault is the router's own, and it stops before it drains good mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of one mail, for the log and for whoever watches."""
+
+    kind: str
+    reason: str
+    lead: int = 0
+    decision: Decision | None = None
+    verdict: Verdict | None = None
+    rows: tuple[Outgoing, ...] = ()
+
+
+class Office:
+    """Decides and stores. `clock` gives now, aware UTC; `watch` is told of everything that is decided."""
+
+    def __init__(
+        self,
+        house: House,
+        store: Store,
+        templates: Templates,
+        clock: Callable[[], datetime],
+        watch: Callable[[Handled], None] = lambda _: None,
+    ) -> None:
+        self.house, self.store, self.templates, self.clock, self.watch = house, store, templates, clock, watch
+        self.files = store.path.with_name(store.path.name + ".mail")
+        self.poison = store.path.with_name(store.path.name + ".quarantine")
+        self._world: World | None = None
+        self._broken_in_a_row = 0
+
+    # -- the world ---------------------------------------------------------------------------------------------------
+
+    def world(self) -> World:
+        """The world at this moment; what changes slowly is worked out again only when it may have changed."""
+        now = self.clock()
+        world = self._world
+        if world is None or now - world.now > timedelta(seconds=1) or now < world.now:
+            world = build_world(self.house, self.store, now)
+        else:
+            world = replace(world, now=now)
+        self._world = world
+        return world
+
+    def forget_world(self) -> None:
+        """What was worked out before may name somebody who was erased."""
+        self._world = None
+
+    @property
+    def plus(self) -> bool:
+        """Whether reply addresses with tokens may be used."""
+        proven = self.store.plus_proven()
+        return proven if self.house.plus_addresses is None else self.house.plus_addresses
+
+    # -- mail --------------------------------------------------------------------------------------------------------
+
+    def take_in(self, raw: bytes, met: Met, place: str = "inbox", partial: bool = False) -> Handled:
+        """Handle one mail: staged, not yet flushed. Whatever is wrong with it, it is dealt with here."""
+        try:
+            message = read_message(raw, partial=partial)
+        except MessageError as error:
+            return self._quarantine(raw, met, str(error), "")
+        try:
+            handled = self._decide(message, raw, met, place)
+        except Exception as error:
+            log.error("a mail (UID %s in %s) could not be handled: %s", met.uid, met.folder, type(error).__name__)
+            return self._break(raw, met, message, error)
+        self._broken_in_a_row = 0
+        return handled
+
+    def _decide(self, message: Message, raw: bytes, met: Met, place: str) -> Handled:
+        incoming = Incoming(message, met.received, place)
+        verdict = triage(incoming, self.house, self.store)
+        carried, files = self._carried(message, raw) if verdict.kind in CARRYING else ((), ())
+        decision = decide(incoming, verdict, self.house, self.store, self.world(), carried, files)
+        return self.commit(decision, verdict=verdict, filing=self._filing(met, decision.file_to))
+
+    def _filing(self, met: Met, role: str) -> Filing | None:
+        return Filing(0, met.folder, met.uidvalidity, met.uid, role) if role and met.uid else None
+
+    def _carried(self, message: Message, raw: bytes) -> tuple[tuple[Carried, ...], tuple[tuple[str, bytes], ...]]:
+        """The files that go along with a request; the whole mail where it could not be read in full."""
+        found = [
+            (part.filename or "attachment", part.content_type, part.content)
+            for part in message.parts
+            if part.content and (part.filename or part.disposition == "attachment")
+        ]
+        found += [("attached.eml", "message/rfc822", attached) for attached in message.attached]
+        if message.note:
+            found.append(("original.eml", "message/rfc822", raw))
+        carried, files, total = [], [], 0
+        for name, content_type, content in found[:50]:
+            total += len(content)
+            if total > CARRY_CAP:
+                break
+            digest = hashlib.sha256(content).hexdigest()
+            carried.append(Carried(name[:150], content_type[:100], len(content), digest))
+            files.append((digest, content))
+        return tuple(carried), tuple(files)
+
+    # -- storing what was decided ------------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        decision: Decision,
+        *,
+        verdict: Verdict | None = None,
+        filing: Filing | None = None,
+        results: Iterable[int] = (),
+    ) -> Handled:
+        """Compose, weigh and stage a decision. Its files are on disk before the record that names them."""
+        now = self.clock()
+        world = self.world()
+        for digest, content in decision.files:
+            keep_file(self.files, digest, content)
+        rows = [
+            row
+            for mail, lead in decision.mails
+            for row in compose(mail, lead, world, self.house, self.templates, self.plus, self._attached(mail, lead))
+        ]
+        weighed = weigh(rows, lambda name: self._count(name, now), self.house)
+        decision = self._silenced(decision, weighed, now)
+        self.store.stage(decision, weighed.go, now=now, filing=filing, settled_results=results)
+        for name in weighed.added:
+            self._add_count(name, now)
+        for row in weighed.gathered:
+            self.store.set_note("gathered", [*dict.fromkeys([*(self.store.note("gathered") or []), row.lead])])
+        if decision.people or any(lead.taken_at for lead in decision.leads):
+            self._world = None
+        lead = decision.leads[0].id if decision.leads else 0
+        handled = Handled(decision.kind, decision.reason, lead, decision, verdict, weighed.go)
+        self.watch(handled)
+        return handled
+
+    def _attached(self, mail: Mail, lead: Lead | None) -> list[Attached]:
+        out: list[Attached] = []
+        for digest in mail.facts.get("attach") or ():
+            known = next((c for c in (lead.carried if lead else ()) if c.sha256 == digest), None)
+            path = self.files / digest
+            if known is not None and path.exists():
+                out.append(Attached(known.name, known.content_type, path.read_bytes()))
+        return out
+
+    def _silenced(self, decision: Decision, weighed: Weighed, now: datetime) -> Decision:
+        """What restraint stopped stands in the history, and the operator hears of it once a day."""
+        quiet = (*weighed.gathered, *weighed.stopped)
+        if not quiet:
+            return decision
+        leads = {lead.id: lead for lead in decision.leads}
+        for row in quiet:
+            what = "gathered into the hour's mail" if row in weighed.gathered else "not sent"
+            if row.lead in leads:
+                event = Event(now, f"{row.kind} {what}", "router", "a bound of [restraint] is reached")
+                leads[row.lead] = with_event(leads[row.lead], event)
+        kinds = ", ".join(sorted({f"{row.kind} to {row.recipients[0]}" for row in weighed.stopped})[:5])
+        once = f"bounds {now.date()}"
+        self.store.set_note("silenced", [*(self.store.note("silenced") or [])[-49:], kinds or "offers gathered"])
+        if not self.store.said_once(once):
+            self.alert("bounds", kinds or "offers are gathered into one mail an hour", once)
+        return replace(decision, leads=tuple(leads.values()))
+
+    def _count(self, name: str, now: datetime) -> int:
+        doc = self.store.get("counts", key_of(f"{now.date()} {name}"))
+        return int(doc["n"]) if doc else 0
+
+    def _add_count(self, name: str, now: datetime) -> None:
+        key = key_of(f"{now.date()} {name}")
+        self.store.put("counts", key, {"day": str(now.date()), "n": self._count(name, now) + 1})
+
+    def alert(self, what: str, detail: str, once: str = "") -> None:
+        """One mail to the operator; with `once`, never a second of that name."""
+        if once and self.store.said_once(once):
+            return
+        slot = once or f"{what} {self.clock().isoformat()}"
+        mail = Mail("alert", "operator", {"what": what, "detail": detail, "slot": slot})
+        log.warning("%s: %s", what, detail)
+        self.commit(Decision("alert", f"{what}: {detail}", mails=((mail, None),), said=(once,) if once else ()))
+
+    # -- mails that break us -----------------------------------------------------------------------------------------
+
+    def _break(self, raw: bytes, met: Met, message: Message, error: Exception) -> Handled:
+
+        self._broken_in_a_row += 1
+        if self._broken_in_a_row >= POISON_IN_A_ROW:
+            self._prove_health()
+            self.alert("poison", f"{self._broken_in_a_row} mails in a row could not be handled", "poison")
+        told = f"{type(error).__name__} while it was handled"
+        return self._quarantine(raw, met, told, traceback.format_exc(), message.message_id)
+
+    def _prove_health(self) -> None:
+        """A healthy mail decides whether the mails are hostile or the fault is ours."""
+        from router.view import EmptyView
+
+        healthy = (
+            b"From: Healthy <healthy@example.com>\r\nTo: buns@example.com\r\nSubject: A question\r\n"
+            b"Message-ID: <healthy@example.com>\r\nDate: Mon, 05 Jan 2026 10:00:00 +0000\r\n\r\n"
+            b"Hello, can one of you help us for a week?\r\n"
+        )
+        try:
+            now = self.clock()
+            incoming = Incoming(read_message(healthy), now)
+            verdict = triage(incoming, self.house, EmptyView())
+            world = build_world(self.house, EmptyView(), now)
+            decision = decide(incoming, verdict, self.house, EmptyView(), world)
+            for mail, lead in decision.mails:
+                compose(mail, lead, world, self.house, self.templates, False)
+        except Exception as error:
+            raise OurBug(f"a healthy mail cannot be handled either ({type(error).__name__}: {error})") from error
+
+    def _quarantine(self, raw: bytes, met: Met, reason: str, trace: str, message_id: str = "") -> Handled:
+        """Put a mail aside with its reason; its bytes and the traceback are kept apart from the store."""
+        number = self.store.next_number("quarantine")
+        name = f"{number}-{hashlib.sha256(raw).hexdigest()[:12]}"
+        keep_file(self.poison, f"{name}.eml", raw)
+        if trace:
+            keep_file(self.poison, f"{name}.txt", trace.encode())
+        doc = {
+            "at": met.received.isoformat(),
+            "reason": reason[:300],
+            "folder": met.folder,
+            "message_id": message_id[:300],
+            "size": len(raw),
+            "file": name,
+        }
+        self.store.put("quarantine", number, doc)
+        self.store.set_note("last quarantine", number)
+        if met.uid:
+            self.store.stage(
+                Decision("unreadable", reason),
+                now=self.clock(),
+                filing=Filing(0, met.folder, met.uidvalidity, met.uid, "quarantine"),
+            )
+        handled = Handled("unreadable", reason)
+        self.watch(handled)
+        return handled
+
+    # -- delivery results --------------------------------------------------------------------------------------------
+
+    def take_results(self) -> bool:
+        """What became of mails that leads wait for, as events (staged). Answers whether there was anything."""
+        done = False
+        for result in self.store.results():
+            if result.outcome == "accepted" and any(self.store.untried(n, result.kind) for n in _leads_of(result)):
+                continue  # a colleague's copy has not even been tried: everybody gets the whole window
+            self._take_result(result)
+            done = True
+        return done
+
+    def _take_result(self, result: Result) -> None:
+        leads = [lead for lead in map(self.store.lead, _leads_of(result)) if lead is not None]
+        if result.outcome != "accepted":
+            self._tell_operator_never(result)
+        settled: Sequence[int] = (result.row,)
+        for lead in leads:
+            kind = lead.awaits if result.kind == "gathered" else result.kind
+            name = f"{result.outcome}:{kind}"
+            cue = Cue(name, result.at if result.outcome == "accepted" else self.clock(), text=result.detail)
+            if result.outcome == "accepted" or kind in ("offer", "back", "second-call", "last-call", "no"):
+                self.commit(of_outcome(name, protocol.advance(lead, cue, self.world())), results=settled)
+            else:
+                who = result.to.removeprefix("@") if result.to.startswith("@") else ""
+                cue = Cue("unreachable", self.clock(), who=who, text=f"{result.kind}: {result.detail}")
+                self.commit(of_outcome(name, protocol.advance(lead, cue, self.world())), results=settled)
+            settled = ()
+        if settled:
+            self.commit(Decision(result.outcome), results=settled)
+
+    def _tell_operator_never(self, result: Result) -> None:
+        about = f"bun {result.lead}: " if result.lead else ""
+        self.alert(
+            "never-sent", f"{about}{result.kind} to {result.to.strip('@')}: {result.detail}", f"never {result.row}"
+        )
+
+    # -- what falls due ----------------------------------------------------------------------------------------------
+
+    def fall_due(self, heard: datetime) -> int:
+        """Decide what was due by `heard` (the start of the last complete reading of all folders, less `settle`)."""
+        count = 0
+        while count < 1000:
+            lead = self.store.due_leads(heard)
+            if lead is None:
+                break
+            due = lead.due
+            outcome = protocol.fall_due(lead, self.world())
+            changed = outcome.lead
+            if changed.due == due:  # no row moved this timer on: never decide the same moment twice
+                name = min(changed.timers, key=lambda each: changed.due_at(each))
+                changed = replace(changed, timers={k: v for k, v in changed.timers.items() if k != name})
+            self.commit(of_outcome("due", replace(outcome, lead=changed), reason="a deadline has passed"))
+            count += 1
+        return count
+
+    # -- colleagues come and go --------------------------------------------------------------------------------------
+
+    def take_roster(self) -> None:
+        """At a start: who has joined or left the roster since the last one, and whose week it is."""
+        from router.view import PersonState
+
+        states = self.store.people_states()
+        world = self.world()
+        for key in self.house.members:
+            if key not in states or states[key].left:
+                self.commit(Decision("roster", f"{key} is on the roster", people=(PersonState(key),)))
+        for key, state in states.items():
+            if key in self.house.members or state.left:
+                continue
+            for lead in self.store.open_leads():
+                cue = Cue("left", self.clock(), who=key)
+                outcome = protocol.advance(lead, cue, world)
+                if outcome.lead != lead or outcome.mails:
+                    self.commit(of_outcome("roster", outcome, reason=f"{key} has left the roster"))
+            self.commit(Decision("roster", f"{key} has left", people=(replace(state, left=True),)))
+        self.turn_rota()
+
+    def turn_rota(self) -> None:
+        """When the rota turns, open buns pass on and both keepers get one mail (PROTOCOL "Ended")."""
+        today = self.clock().astimezone(self.house.calendar.zone).date()
+        new = standing_keeper(self.house, today)
+        old = self.store.note("keeper")
+        if old == new:
+            return
+        self._world = None
+        passed = []
+        for lead in self.store.open_leads():
+            if old and lead.owner == old and not lead.own and str(lead.status) != "taken":
+                outcome = protocol.advance(lead, Cue("keeper turns", self.clock(), who=new), self.world())
+                self.commit(of_outcome("rota", outcome))
+                passed.append(outcome.lead)
+        mails = []
+        if old and passed:
+            for key, other in ((new, old), (old, new)):
+                if key in self.house.members:
+                    facts = {"leads": tuple(passed), "incoming": key == new, "other": self.world().name(other)}
+                    mails.append((Mail("rota", f"@{key}", {**facts, "slot": today.isoformat()}), None))
+        self.commit(Decision("rota", f"{new} is keeper", mails=tuple(mails), notes={"keeper": new}))
+
+    # -- typed at the router itself ----------------------------------------------------------------------------------
+
+    def do(self, number: int, words: str, key: str) -> str:
+        """What WORDS from that consultant on that bun would do, done; answers what was understood, for people."""
+        lead = self.store.lead(number)
+        if lead is None:
+            return f"there is no bun {number}"
+        if key not in self.house.members:
+            return f"nobody on the roster has the key {key!r}"
+        reading = read_words(words, self.house, self.clock())
+        if reading.command is None:
+            return f"not understood: {reading.why}"
+        cue = replace(_cue_of(reading.command, key, self.clock()), by="operator")
+        outcome = protocol.advance(lead, cue, self.world())
+        self.commit(of_outcome("do", outcome, reason=f"operator, as {key}: {words}"))
+        last = outcome.lead.events[-1] if outcome.lead.events else None
+        return (
+            f"bun {number}: {last.what}{f' ({last.why})' if last and last.why else ''}" if last else "nothing changed"
+        )
+
+
+def _cue_of(command: Command, who: str, at: datetime) -> Cue:
+    return Cue(command.verb, at, who, command.line, command.text, command.who, command.unknown, command.until)
+
+
+def _leads_of(result: Result) -> tuple[int, ...]:
+    return result.leads or ((result.lead,) if result.lead else ())
+
+
+def explain_verdict(verdict: Verdict, incoming: Incoming) -> Mapping[str, Any]:
+    """`explain --json`: one mail as the router would read it (ARCHITECTURE "Names")."""
+    command = verdict.reading.command if verdict.reading else None
+    forward = verdict.forward
+    text = verdict.reply.text if verdict.reply else incoming.message.text
+    return {
+        "kind": verdict.kind,
+        "sender": verdict.author.address,
+        "subject": incoming.message.subject,
+        "text": text,
+        "command": _command_json(command),
+        "client": _client_of(verdict),
+        "client_subject": forward.subject
+        if forward
+        else plain_subject(incoming.message.subject)
+        if _is_lead(verdict)
+        else None,
+        "lead": verdict.lead,
+        "reason": verdict.reason,
+    }
+
+
+def _is_lead(verdict: Verdict) -> bool:
+    return verdict.kind in ("post",)
+
+
+def _client_of(verdict: Verdict) -> str | None:
+    return verdict.forward.client.address if verdict.forward and verdict.forward.client else None
+
+
+def _command_json(command: Command | None) -> dict[str, Any] | None:
+    if command is None:
+        return None
+    out: dict[str, Any] = {"verb": command.verb, "line": command.line}
+    if command.who:
+        out["who"] = list(command.who)
+    if command.unknown:
+        out["unknown"] = command.unknown
+    if command.text:
+        out["text"] = command.text
+    if command.until:
+        out["until"] = command.until.isoformat()
+    if command.skills:
+        out["skills"] = list(command.skills)
+    return out
+
+
+def quarantine_folder(store: Path) -> Path:
+    return store.with_name(store.name + ".quarantine")
