@@ -207,4 +207,10 @@ def _lower(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    return decode_words(_ESCAPE.sub(r"\1", text)).strip("\"', ")
+    """A display name decoded, without the quotes around it, also those of a quote that never closed."""
+    name = decode_words(_ESCAPE.sub(r"\1", text)).strip(", ")
+    if name.count('"') == 1:
+        name = name.replace('"', "").strip()
+    while len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
+        name = name[1:-1].strip()
+    return name

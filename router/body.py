@@ -19,7 +19,7 @@ from router.rtf import read_rtf
 
 MAX_TEXT = 64 * 1024  # characters
 MAX_PLAIN = 4 * MAX_TEXT  # bytes of a plain part that are decoded: what four-byte characters take
-MAX_HTML = 1024 * 1024  # bytes of an HTML part that are decoded
+MAX_HTML = 768 * 1024  # bytes of an HTML part that are decoded
 STUB = 400  # characters; a plain text this short may only say that there is an HTML one
 
 _HTML = frozenset({"text/html", "application/xhtml+xml", "text/xhtml"})
@@ -42,6 +42,7 @@ _DATA = _RTF | {
 _HTML_START = ("<!doctype html", "<html", "<head", "<body")
 _META_CHARSET = re.compile(rb"(?i)<meta[^>]{0,200}\bcharset\s?=\s?[\"']?([\w.:-]{1,40})")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_NOTHING = dict.fromkeys((*range(9), 11, *range(14, 32), *range(127, 133), *range(134, 160)))
 _UNSEEN = " \t\r\n\xa0\xad\u200b\u200c\u200d\u2060\ufeff"
 _WORD = re.compile(r"\w+")
 _QUOTE_MARKS = re.compile(r">+")
@@ -157,7 +158,7 @@ def _said(parts: list[Part]) -> Iterator[_Block]:
         if spent > MAX_TEXT:
             return
         block = _block(part)
-        spent += max(len(block.text), len(block.html) // 8)
+        spent += max(len(block.text), len(block.html) // 4)
         if _is_blank(block.text):
             continue
         words = set(_WORD.findall(block.text.lower())) if len(parts) > 1 else set()
@@ -208,7 +209,7 @@ def _why_empty(parts: Iterable[Part]) -> str:
 
 
 def _plain(part: Part) -> str:
-    text = _normal(decode(part.content[:MAX_PLAIN], part.charset))
+    text = _normal(decode(part.content[:MAX_PLAIN], part.charset))[: 2 * MAX_TEXT]
     if part.param("format").lower() == "flowed":
         text = unflow(text, part.param("delsp").lower() == "yes")
     elif part.content_type in _ENRICHED:
@@ -228,7 +229,7 @@ def _normal(text: str) -> str:
     """LF for every line end, and no control characters, which could act on a terminal."""
     if "\r" in text:
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROLS.sub("", text).strip("\n")
+    return (text.translate(_NOTHING) if _CONTROLS.search(text) else text).strip("\n")
 
 
 def _is_blank(text: str) -> bool:

@@ -196,12 +196,20 @@ def _decoded(value: str) -> str:
 
 def _decoded_run(run: list[tuple[str, str, str]]) -> str:
     charset, encoding, _ = run[0]
-    texts = [text.encode("utf-8", "replace") for _, _, text in run]
+    texts = [_word_bytes(text, charset) for _, _, text in run]
     if encoding == "q":
         return decode(b"".join(binascii.a2b_qp(text, header=True) for text in texts), charset)
     if all(len(text) % 4 == 0 for text in texts):
         return decode(b"".join(map(decode_base64, texts)), charset)
     return decode(decode_base64(b"".join(text.rstrip(b"=") for text in texts)), charset)
+
+
+def _word_bytes(text: str, charset: str) -> bytes:
+    """The bytes of an encoded word; raw 8-bit letters in it, which nothing allows, are taken to be in its charset."""
+    try:
+        return text.encode("ascii" if text.isascii() else codec(charset) or "utf-8")
+    except (UnicodeError, LookupError):
+        return text.encode("utf-8", "replace")
 
 
 def decode_base64(data: bytes | memoryview) -> bytes:
@@ -216,8 +224,9 @@ def decode_base64(data: bytes | memoryview) -> bytes:
 
 def read_ids(value: str) -> tuple[str, ...]:
     """The message ids in a Message-ID, In-Reply-To or References value, each in its angle brackets."""
-    if "<" not in value:  # some clients leave the brackets out
-        return tuple(f"<{word}>" for word in value.split()[:1] if "@" in word)
+    if "<" not in value:  # some clients leave the brackets out; In-Reply-To was prose once
+        words = value.split()
+        return tuple(f"<{word}>" for word in words[:1] if "@" in word or len(words) == 1)
     found = (f"<{''.join(inner.split())}>" for inner in _ID.findall(value))
     return tuple(dict.fromkeys(one for one in found if one != "<>"))[:MAX_IDS]
 

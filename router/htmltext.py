@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from lxml.etree import HTMLParser, LxmlError  # type: ignore[import-untyped]  # it publishes no types
 
 MAX_HTML = 500_000  # characters; what stands behind is not read
 MAX_TEXT = 100_000  # characters of text, and …
-MAX_EVENTS = 30_000  # … tags and runs of text, after which reading stops
+MAX_EVENTS = 16_000  # … tags, runs of text and lines, after which reading stops
 _CHUNK = 16_384
 
 
@@ -73,23 +73,25 @@ def text_with_quotes(html: str) -> str:
 
 def _render(html: str, marks_quotes: bool) -> str:
     html = html[:MAX_HTML].replace("\0", "")
-    page = _parsed(html, _Page(marks_quotes))
-    if page.hidden_text and not page.text():  # a reader who sees nothing would look at the source
-        page = _parsed(html, _Page(marks_quotes, shows_hidden=True))
-    return page.text()
+    text, hides_text = _read(html, _Page(marks_quotes))
+    if hides_text and not text:  # a reader who sees nothing would look at the source
+        text, _ = _read(html, _Page(marks_quotes, shows_hidden=True))
+    return text
 
 
-def _parsed(html: str, page: _Page) -> _Page:
+def _read(html: str, page: _Page) -> tuple[str, bool]:
+    """The text of `html`, and whether some is hidden."""
     parser = HTMLParser(target=page, encoding="utf-8", huge_tree=True, remove_pis=True)
     try:
         for start in range(0, len(html), _CHUNK):
             parser.feed(html[start : start + _CHUNK].encode("utf-8", "replace"))
             if page.is_full():
-                return page
-        parser.close()
+                break
+        else:
+            parser.close()
     except (LxmlError, ValueError):
         pass  # what was read until then stands
-    return page
+    return page.text(), page.hides_text
 
 
 @dataclass(slots=True)
@@ -120,7 +122,7 @@ class _Page:
     pre: int = 0
     quoted: int = 0
     has_hard_space: bool = False  # an empty line that holds one is a line
-    hidden_text: bool = False
+    hides_text: bool = False
     empty_lines: int = 0  # at the end of `lines`, and beyond two not kept
     size: int = 0
     events: int = 0
@@ -170,7 +172,7 @@ class _Page:
     def data(self, text: str) -> None:
         self.events += 1
         if self.hidden:
-            self.hidden_text = True
+            self.hides_text = True
         elif self.pre:
             self._preformatted(text)
         else:
@@ -199,7 +201,10 @@ class _Page:
                 quote="whole" if tag == "blockquote" and self.marks_quotes else "",
                 counter=int(tag == "ol"),
             )
-        return known if not attributes and tag != "ol" else self._styled(replace(known), attributes)
+        if not attributes and tag != "ol":
+            return known
+        own = _Element(tag, known.is_hidden, known.is_pre, known.has_margin, known.quote, known.counter)
+        return self._styled(own, attributes)
 
     def _styled(self, element: _Element, attributes: Mapping[str, str]) -> _Element:
         style = attributes.get("style", "")[:2000].lower()
@@ -262,7 +267,7 @@ class _Page:
     def _preformatted(self, text: str) -> None:
         first, *rest = text.replace("\r", "").split("\n")
         self._write(first)
-        for piece in rest:
+        for piece in rest[:MAX_EVENTS]:
             self._flush()
             self._write(piece)
 
@@ -283,6 +288,7 @@ class _Page:
     def _flush(self, attributes: Mapping[str, str] | None = None) -> None:
         """End the line, also an empty one; of many empty lines two are kept."""
         text = "".join(self.line).replace("\xa0", " ").rstrip()
+        self.events += 1
         self.line.clear()
         self.has_hard_space = False
         if self.quoted and self.marks_quotes:

@@ -24,6 +24,7 @@ MAX_ENVELOPES = 4  # signatures around signatures
 MAX_BOUNDARY_MISSES = 2000  # lines that begin like a boundary and are none, before the search ends
 MAX_PACKED = 20 * 1024 * 1024  # bytes of a winmail.dat or of a signed envelope that are opened
 MAX_FILES = 20  # uuencoded in one text
+MAX_PIECES = 10_000  # of base64, each with its own padding, in one part
 
 ATTACHED_MAIL = frozenset({"message/rfc822", "message/global", "message/news"})
 _TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
@@ -274,7 +275,7 @@ def _from_base64(raw: bytes, start: int, end: int) -> bytes:
     padding = raw.find(b"=", start, end)
     rest = raw[padding:end].lstrip(b"= \t\r\n") if padding >= 0 else b""
     if rest and _ONLY_BASE64.fullmatch(rest):
-        return b"".join(decode_base64(piece) for piece in raw[start:end].split(b"="))
+        return b"".join(decode_base64(piece) for piece in raw[start:end].split(b"=", MAX_PIECES) if piece)
     return decode_base64(memoryview(raw)[start:end])
 
 
