@@ -42,7 +42,9 @@ _JSON_RECIPIENT = re.compile(r'"emailAddress":"([^"\s]{3,250})"')
 _JSON_ID = re.compile(r'"messageId":"(<[^"\s]{3,250}>)"')
 _TO_LINE = re.compile(r"^to\s?:[ \t]*([^\n]{3,300})", re.IGNORECASE | re.MULTILINE)
 _OTHERS = re.compile(r"\b(?:from|sender|contact|support|help|reply|postmaster)\b|https?:|mailto:", re.IGNORECASE)
-_REPLY = re.compile(r"\s{0,9}(?:\[[^\[\]]{0,40}\]\s{0,9})?(?:re|sv|aw|antw|odp|fwd?|vb|wg|tr|rv)\s?[:\[(]", re.IGNORECASE)
+_REPLY = re.compile(
+    r"\s{0,9}(?:\[[^\[\]]{0,40}\]\s{0,9})?(?:re|sv|aw|antw|odp|fwd?|vb|wg|tr|rv)\s?[:\[(]", re.IGNORECASE
+)
 _COPY_BEGINS = (
     "--- below this line",
     "------ this is a copy",
@@ -106,6 +108,8 @@ def _verdict(message: Message) -> str | None:
     sent_by_machine = daemon or postmaster or nobody
     if _status_parts(message) and (sent_by_machine or subject or report):
         return "it holds a delivery status"
+    if not (sent_by_machine or subject or "x-failed-recipients" in message.headers):
+        return None
     text = _TEXTS.found(fold("\n".join(_head(message)[:40])))
     if "x-failed-recipients" in message.headers and (sent_by_machine or subject or text):
         return "X-Failed-Recipients"
@@ -122,14 +126,16 @@ def _verdict(message: Message) -> str | None:
 
 
 def _speaks_as_system(message: Message, *, postmaster: bool, nobody: bool) -> bool:
-    """Whether a report without its usual subject comes from where reports come from.
+    """Whether a report without its usual subject comes from where reports come from, and sounds like one.
 
-    People answer from postmaster@ too: in an answer the very first lines must say it, with a code.
+    People write from postmaster@ too: they greet and ask, and do not begin with the error itself.
     """
-    first = bool(_TEXTS.found(fold("\n".join(_head(message)[:2]))))
-    if postmaster:
-        return nobody or not message.in_reply_to or (first and _has_code(message))
-    return nobody and _has_code(message)
+    lines = _head(message)
+    greets = len(lines[0]) <= 40 and lines[0].endswith((",", "!"))
+    if nobody:
+        return postmaster or (not greets and _has_code(message))
+    plain = postmaster and not greets and "?" not in "\n".join(lines) and _has_code(message)
+    return plain and (not message.in_reply_to or bool(_TEXTS.found(fold(lines[0]))))
 
 
 def _bare_subject(message: Message) -> str:

@@ -11,6 +11,7 @@ Leaves out: what is done with such a mail, and the collective's own list (its ca
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from router.bounce import Bounce, Failed, read_bounce
 from router.labels import attribution_at, block_at, is_quoted, label_of, tidy
@@ -26,7 +27,9 @@ VALUE = 300  # characters of a header
 _TABLE = load_table("machines")
 _AUTO = _TABLE["auto"]
 _SURE_SUBJECTS = Phrases(_AUTO["subject"]["sure"])
-_LOOSE_SUBJECTS = Phrases(_AUTO["subject"]["loose"])
+_OFFICE_SUBJECTS = Phrases(_AUTO["subject"]["office"])
+_ABSENCE_SUBJECTS = Phrases(_AUTO["subject"]["absence"])
+_RECEIPT_SUBJECTS = Phrases(_AUTO["subject"]["receipt"])
 _AUTOMATIC = Phrases(_AUTO["text"]["automatic"])
 _AWAY = Phrases(_AUTO["text"]["away"])
 _ADVICE = Phrases(_AUTO["text"]["advice"])
@@ -35,6 +38,11 @@ _CHALLENGE_TEXTS = Phrases(_AUTO["challenge"]["text"])
 _UNSUBSCRIBE = Phrases(_TABLE["bulk"]["unsubscribe"])
 _MAILERS = Phrases(_TABLE["bulk"]["mailers"])
 _BULK_HEADERS = tuple(_TABLE["bulk"]["headers"])
+_LIST_HEADERS = tuple(_TABLE["bulk"]["lists"])
+_NO_REPLY = tuple(_AUTO["sender"]["no_reply"])
+_ROBOT_SENDERS = tuple(_AUTO["sender"]["robots"])
+_BULK_SENDERS = (*_TABLE["bulk"]["senders"], *_NO_REPLY)
+_ANSWER_PREFIXES = tuple(_AUTO["subject"]["answers"])
 _PITCHES = tuple((name, Phrases(_TABLE["letter"][name])) for name in ("people", "services", "search"))
 _APPROACH = Phrases(_TABLE["letter"]["approach"])
 _NEED = Phrases(_TABLE["letter"]["need"])
@@ -66,10 +74,6 @@ _ROBOT_HEADERS = (
     ("user-agent", "vacation"),
 )
 _REPLY_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
-_LIST_HEADERS = ("list-id", "list-post", "list-unsubscribe", "list-help", "list-subscribe", "mailing-list", "x-mailing-list")
-_NO_REPLY = ("noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "do_not_reply", "nicht-antworten", "nepasrepondre", "ne-pas-repondre", "no-responder", "noresponder", "svara-inte", "svara-ej", "ikke-svar")
-_ROBOT_SENDERS = ("autoreply", "auto-reply", "autoresponder", "autoresponse", "mailer-daemon")
-_ANSWER_PREFIXES = ("re:", "re :", "re[", "sv:", "aw:", "antw:", "odp:", "res:", "r:", "rif:", "vs:", "vá:", "ynt:", "回复", "答复", "返信", "fwd:", "fw:", "vb:", "wg:", "tr:", "rv:")
 
 
 def auto_reply_reason(message: Message) -> str | None:
@@ -81,11 +85,11 @@ def auto_reply_reason(message: Message) -> str | None:
     if report:
         return report
     submitted = fold(message.headers.get("auto-submitted")[:VALUE])
-    if submitted.startswith("no") and not submitted.startswith("not"):
+    if submitted.partition(";")[0].partition(" ")[0] == "no":
         return None
-    if submitted:
+    if submitted and not submitted.startswith("auto-forwarded"):
         return f"Auto-Submitted: {submitted.partition(';')[0].strip()}"
-    return _robot_header(message) or _robot_subject(message) or _robot_company(message) or _challenge(message)
+    return _robot_header(message) or _robot_subject(message) or _weak_signs(message) or _challenge(message)
 
 
 def _report(message: Message) -> str | None:
@@ -117,27 +121,59 @@ def _robot_header(message: Message) -> str | None:
 
 def _robot_subject(message: Message) -> str | None:
     """A subject that only robots write, at its very beginning: people answer "Re: Automatic reply: …"."""
-    phrase = _SURE_SUBJECTS.begins(fold(message.subject[:VALUE]))
-    return f"the subject begins with “{phrase}”" if phrase else None
+    subject = fold(message.subject[:VALUE])
+    phrase = _SURE_SUBJECTS.begins(subject)
+    goes_on = subject[len(phrase) :].lstrip()
+    closed = not goes_on or goes_on[0] in ":：-–—([]|/!.;" or phrase.endswith((":", "]", ")"))
+    return f"the subject begins with “{phrase}”" if phrase and closed else None
 
 
-def _robot_company(message: Message) -> str | None:
-    """Weak signs: two of different kinds, or a text that says three things only robots say together."""
-    lines = _own_lines(message)
-    text = fold("\n".join(lines)[:TOP])
-    automatic, away, advice = _AUTOMATIC.found(text), _AWAY.found(text), _ADVICE.found(text)
-    header, subject = _weak_header(message), _weak_subject(message)
-    if automatic and away:
-        return f"it says of itself “{automatic}” and “{away}”"
-    said = automatic or (away if away and advice else "")
-    if header and said and not _is_form(message):
-        return f"{header}, and “{said}”"
-    if subject and (said or away):
-        return f"the subject says “{subject}” and the text “{said or away}”"
-    if subject and header and not _is_form(message):
-        return f"{header}, and the subject says “{subject}”"
-    if away and advice and message.in_reply_to and not _answers(message) and "?" not in text:
-        return f"an answer without “Re:” that says “{away}” and “{advice}”"
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a mail's own words say: that no person wrote them, that the writer is away, what to do meanwhile."""
+
+    text: str
+    automatic: str
+    away: str
+    advice: str
+
+
+def _read_said(message: Message) -> _Said:
+    text = fold("\n".join(_own_lines(message))[:TOP])
+    return _Said(text, _AUTOMATIC.found(text), _AWAY.found(text), _ADVICE.found(text))
+
+
+def _weak_signs(message: Message) -> str | None:
+    """Signs that count in company: two of different kinds (header, subject, text), or a text that says it outright."""
+    said = _read_said(message)
+    if said.automatic and said.away:
+        return f"it says of itself “{said.automatic}” and “{said.away}”"
+    header = "" if _is_form(message) else _weak_header(message)
+    if header and (said.automatic or (said.away and said.advice)):
+        return f"{header}, and “{said.automatic or said.away}”"
+    if _answers(message):
+        return None
+    subject = _weak_subject(message, said, header)
+    if subject:
+        return subject
+    if said.away and said.advice and message.in_reply_to and "?" not in said.text:
+        return f"an answer without “Re:” that says “{said.away}” and “{said.advice}”"
+    return None
+
+
+def _weak_subject(message: Message, said: _Said, header: str) -> str | None:
+    """A subject as robots and people write it, with the company that it needs."""
+    subject = fold(message.subject[:VALUE]).lstrip("[(*【 ")
+    answer = "it answers without “Re:”" if message.in_reply_to else ""
+    office = _SURE_SUBJECTS.begins(subject) or _OFFICE_SUBJECTS.begins(subject)
+    if office and (company := said.away or said.automatic or header or answer):
+        return f"the subject begins with “{office}”, and {company}"
+    absence = _ABSENCE_SUBJECTS.begins(subject)
+    if absence and said.away and (company := said.advice or answer or header):
+        return f"the subject begins with “{absence}”, and it says “{said.away}” and {company}"
+    receipt = _RECEIPT_SUBJECTS.begins(subject)
+    if receipt and (company := said.automatic or header):
+        return f"the subject begins with “{receipt}”, and {company}"
     return None
 
 
@@ -155,10 +191,6 @@ def _weak_header(message: Message) -> str:
         return "a null return path"
     local = message.sender.address.partition("@")[0]
     return f"from {local}" if local.startswith(_NO_REPLY) else ""
-
-
-def _weak_subject(message: Message) -> str:
-    return "" if _answers(message) else _LOOSE_SUBJECTS.begins(fold(message.subject[:VALUE]).lstrip("[(* "))
 
 
 def _answers(message: Message) -> bool:
@@ -228,7 +260,9 @@ def _newsletter(message: Message) -> str | None:
     local = message.sender.address.partition("@")[0]
     program = _MAILERS.found(fold(f"{headers.get('x-mailer')[:VALUE]} {headers.get('user-agent')[:VALUE]}"))
     program = program or next((name for name in _BULK_HEADERS if name in headers), "")
-    program = program or (local if local.startswith(("newsletter", "news@", "nyhetsbrev", "marketing", *_NO_REPLY)) else "")
+    program = program or (
+        local if local.startswith(("newsletter", "news@", "nyhetsbrev", "marketing", *_NO_REPLY)) else ""
+    )
     leave = _UNSUBSCRIBE.found(fold(message.text[-2 * TEXT :])) if program else ""
     return f"a newsletter ({program}; {leave})" if leave else None
 
