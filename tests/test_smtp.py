@@ -60,6 +60,17 @@ def test_where_it_is_not_each_command_waits_for_the_reply_before() -> None:
     assert [each for each in scripted.segments if each.count(b"\r\n") > 1] == [TEXT + b".\r\n"]
 
 
+@pytest.mark.parametrize(
+    "raw", [b".", b"..", b".\r\n", b"x\r\n.\r\ny\r\n", b"x\n.\ny\n", b"x\r.\ry", b"", b"\r\n..\r\n.x"]
+)
+def test_no_text_can_end_a_mail_before_its_end(raw: bytes) -> None:
+    with ScriptedSmtp() as scripted:
+        first, second = talk(server_of(scripted), replace(MAIL, raw=raw), MAIL)
+    assert read_dialogue(first) is read_dialogue(second) is None
+    lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removesuffix(b"\n")
+    assert [mail.raw for mail in scripted.mails] == [lines.replace(b"\n", b"\r\n") + b"\r\n", TEXT]
+
+
 def test_after_a_refusal_the_next_mail_begins_with_rset() -> None:
     with ScriptedSmtp(lambda _, line: "451 4.3.0 later" if line == "." else None) as scripted:
         talk(server_of(scripted), MAIL, MAIL)
