@@ -434,6 +434,10 @@ userdb {{
 }}
 service anvil {{
   chroot =
+  # no waiting time after failed logins
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
