@@ -160,6 +160,7 @@ class Sender:
                 self._record_results()
             except Exception as bug:  # a silent sender would be worse than a noisy one
                 log.exception("the sender goes on after %s", type(bug).__name__)
+                await asyncio.sleep(TICK)
             await self._sleep()
         await self._finish(self._stop_at)
 
@@ -263,6 +264,8 @@ class Sender:
         self._woken.set()
 
     def _store_failed(self, what: str, failure: Exception) -> None:
+        if not self._store_trouble:
+            log.error("%s", what, exc_info=failure)
         self._store_trouble = f"{what} ({failure or type(failure).__name__})"
         self._tell_state()
 

@@ -345,7 +345,8 @@ def test_after_a_pause_all_connections_are_used_again() -> None:
     def script(_: int, line: str) -> str | None:
         return answers.pop() if line.startswith("MAIL") and answers else WAIT if line == "." else None
 
-    with ScriptedSmtp(script) as server, running(server.port, connections=3) as run:
+    patient = replace(QUICK, end=60)
+    with ScriptedSmtp(script) as server, running(server.port, connections=3, timeouts=patient) as run:
         for _ in range(3):
             run.outcome(run.send())
         run.until(lambda: run.sender.state != "ok", "a pause")
@@ -357,7 +358,7 @@ def test_after_a_pause_all_connections_are_used_again() -> None:
         before = len(server.said("DATA"))
         for _ in range(3):
             run.send()
-        run.until(lambda: len(server.said("DATA")) == before + 3, "three under way at once")
+        run.until(lambda: len(server.said("DATA")) == before + 3, "three under way at once", 2)
         server.go_on()
 
 
@@ -567,6 +568,20 @@ def test_stop_cuts_off_what_does_not_finish_and_says_so() -> None:
         assert not run.outbox.flying, "handed back"
         assert set(run.outbox.rows) == {row, waiting}
         assert all(mail.tries == 0 for mail in run.outbox.rows.values())
+
+
+def test_a_bug_in_the_turn_neither_ends_the_sender_nor_makes_it_spin(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(router.outbox, "TICK", 0.05)
+    with ScriptedSmtp() as server, running(server.port) as run:
+        run.outcome(run.send())
+        monkeypatch.setattr(run.sender, "_retire", lambda: 1 / 0)
+        run.sender.wake()
+        time.sleep(0.2)
+        assert 1 <= caplog.text.count("the sender goes on after ZeroDivisionError") <= 6
+        monkeypatch.undo()
+        assert run.outcome(run.send()) == Accepted()
 
 
 def test_stop_says_so_when_results_could_not_be_recorded() -> None:
