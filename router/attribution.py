@@ -8,6 +8,7 @@ Core: pure; imports the word tables only. Invariants: bounded work for every lin
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from dataclasses import dataclass
 from router import mailwords
 from router.lines import DECORATION, LINE, fold, is_quoted, is_rule
 
-_WINDOW = 5  # an attribution is wrapped over at most so many lines
-_SPAN = 600  # … and so many characters
+SPAN = 300  # characters of a line that an attribution may take
+_WINDOW = 5  # … and lines
 
 _TOKEN = re.compile(r"\d+|[^\W\d_]+")
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\"',;:]@[^\s@<>()\[\]\"',;:]")
@@ -33,6 +34,7 @@ _NUMERIC = re.compile(
     r"|\d{1,2}[-/]\d{1,2}[-/]\d{2}|\d{1,2}\. ?\d{1,2}\. ?\d{2})(?!\d)"
 )
 _YEAR = re.compile(r"(?<!\d)(?:19|20|25)\d\d(?!\d)")
+_CAPITAL = re.compile(r"(?<!\w)[^\W\d_a-z][^\W\d_]{0,12}(?!\w)")
 _COLON = re.compile(r"[:：](?!\d|//)")
 _ISO_SOMEBODY = re.compile(r"\s*\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)?[-+]\d\d:?\d\d \S")
 _DATE_LAST = re.compile(r"[:：] ?\([^()]*\d[^()]*\)$")
@@ -57,8 +59,7 @@ class Evidence:
 
 
 def evidence(text: str) -> Evidence:
-    """What `text` (a line, of which LINE characters count) shows of an attribution."""
-    text = text[:LINE]
+    """What `text`, a line or the end of a long one, shows of an attribution."""
     tokens = _TOKEN.findall(fold(text))
     wrote = not _WROTE.isdisjoint(tokens)
     if not wrote and not text.isascii():
@@ -80,7 +81,7 @@ def _date(text: str, tokens: Sequence[str]) -> int:
 
 def opens_attribution(line: str) -> bool:
     """`line` begins as an attribution does: "On Mon, 3 May", "Am 3.5.", "2024-05-03 10:00", "fre 3 maj"."""
-    bare = line[:LINE].lstrip(DECORATION + "[(")
+    bare = line[:120].lstrip(DECORATION + "[(")
     if bare.startswith(mailwords.ATTRIBUTION_STARTS):
         return True
     tokens = _TOKEN.findall(fold(bare[:80]))[:7]
@@ -99,18 +100,51 @@ def opens_attribution(line: str) -> bool:
 
 def own_column(line: str) -> int:
     """Where in `line` an attribution begins behind the writer's own words ("Mine! On Mon, 3 May … wrote:"), else 0."""
-    line = line[:LINE]
-    for match in list(_TOKEN.finditer(line))[1:60]:
-        word = match.group()
-        if not word[0].isupper() or fold(word) not in _OPENERS:
+    shift = max(0, len(line) - SPAN)
+    line, tried = line[shift:], 0
+    for match in itertools.islice(_CAPITAL.finditer(line), 80):
+        if match.start() == 0 or fold(match.group()) not in _OPENERS:
             continue
-        before, rest = line[: match.start()], line[match.start() :]
-        if _ADDRESS.search(before) or not before.strip(DECORATION) or opens_attribution(line):
-            return 0
+        rest = line[match.start() :]
         if opens_attribution(rest):
-            shows = evidence(rest)
-            return match.start() if shows.date == 2 and (shows.wrote or shows.address) else 0
+            before, shows = line[: match.start()], evidence(rest)
+            if not before.strip(DECORATION) or _ADDRESS.search(before) or (not shift and opens_attribution(line)):
+                return 0
+            if shows.date == 2 and (shows.wrote or shows.address):
+                return shift + match.start()
+            tried += 1
+            if tried > 3:
+                return 0
     return 0
+
+
+class Rows:
+    """The lines of a text, with what was found out about each of them, so that nothing is looked at twice."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = lines
+        self._evidence: dict[int, Evidence] = {}
+        self._columns: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def blank(self, at: int) -> bool:
+        return not self.lines[at].strip()
+
+    def quoted(self, at: int) -> bool:
+        return is_quoted(self.lines[at])
+
+    def shows(self, at: int) -> Evidence:
+        """The evidence in line `at`, or in the end of it when it is long."""
+        if at not in self._evidence:
+            self._evidence[at] = evidence(self.lines[at][-SPAN:])
+        return self._evidence[at]
+
+    def own_column(self, at: int) -> int:
+        if at not in self._columns:
+            self._columns[at] = own_column(self.lines[at])
+        return self._columns[at]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,52 +157,56 @@ class _Window:
     closed: bool  # by a colon
     opens: bool  # the first line begins as attributions do
     alone: bool  # nothing stands directly above
-    ends: bool  # nothing but a blank or quoted line stands below
     quote: bool  # the first line below is quoted
 
 
-def attribution_start(lines: Sequence[str], at: int, floor: int, quote_follows: bool) -> int | None:
+def attribution_start(rows: Rows, at: int, floor: int, quote_follows: bool) -> int | None:
     """The line where the attribution that closes in line `at` begins; None when none closes there.
 
     `floor` is the first line that may belong to it; `quote_follows`: the next line that is not blank is quoted.
     """
-    last = lines[at][:LINE].rstrip(DECORATION)
+    lines = rows.lines
+    last = lines[at][-SPAN:].rstrip(DECORATION)
     closed = last.endswith((":", "："))
-    shows = evidence(lines[at])
-    if not closed and not shows.wrote and shows.date < 2 and not (shows.address and last.endswith(">")):
-        return None  # cheap and final for most lines
-    below = lines[at + 1] if at + 1 < len(lines) else ""
-    ends = not below.strip() or is_quoted(below) or is_rule(below)
-    if not closed and not ends:
-        return None
     found, seen, text = None, Evidence(), ""
     for start in range(at, max(floor, at - _WINDOW + 1) - 1, -1):
-        line = lines[start][:LINE]
+        line = lines[start][-SPAN:]
         text = f"{line} {text}"
-        seen |= shows if start == at else evidence(line)
+        seen |= rows.shows(start)
         if not seen.wrote and start < at:
             seen |= Evidence(wrote=any(phrase in text.lower() for phrase in mailwords.WROTE_PHRASES))
-        opens = opens_attribution(line) or own_column(line) > 0
-        alone = start <= floor or not lines[start - 1].strip() or is_quoted(lines[start - 1])
-        if _closes(_Window(seen, text, last, closed, opens, alone, ends, quote_follows)):
+        opens = opens_attribution(line) or rows.own_column(start) > 0
+        alone = start <= floor or rows.blank(start - 1) or rows.quoted(start - 1)
+        if _closes(_Window(seen, text, last, closed, opens, alone, quote_follows)):
             found = start
-        if alone or len(text) > _SPAN or not _goes_on(lines, start, at, opens, found == start):
+        if alone or len(text) > 2 * SPAN or not _goes_on(rows, start, at, opens, found == start):
             break
     return found
 
 
-def _goes_on(lines: Sequence[str], start: int, at: int, opens: bool, enough: bool) -> bool:
+def may_close(rows: Rows, at: int) -> bool:
+    """Line `at` ends as the last line of an attribution may. Cheap, and false for most lines."""
+    last = rows.lines[at][-SPAN:].rstrip(DECORATION)
+    if last.endswith((":", "：")):
+        return True
+    below = rows.lines[at + 1] if at + 1 < len(rows) else ""
+    if below.strip() and not is_quoted(below) and not is_rule(below):
+        return False  # without a colon nothing may follow but the quote
+    return rows.lines[at].rstrip(" *_")[-1:] in ">)" or ends_with_wrote(last) or bool(_YEAR.search(last))
+
+
+def _goes_on(rows: Rows, start: int, at: int, opens: bool, enough: bool) -> bool:
     """The line above `start` was broken off into it, and so belongs to the same attribution."""
-    above, first = lines[start - 1][:LINE].strip(), lines[start][:LINE].strip()
-    if own_column(above) or above.count("<") > above.count(">") or above.count("(") > above.count(")"):
+    above, first = rows.lines[start - 1][-SPAN:].strip(), rows.lines[start][:SPAN].strip()
+    if rows.own_column(start - 1) or above.count("<") > above.count(">") or above.count("(") > above.count(")"):
         return True
     if first.startswith("<") and len(above) <= 60 and above[-1] not in ".!?:":
         return True  # a name over its address
-    rows = [lines[row].strip() for row in range(start - 1, at + 1)]
-    width = max((len(row) for row in rows if " " in row), default=0)
+    window = [rows.lines[row][:SPAN].strip() for row in range(start - 1, at + 1)]
+    width = max((len(line) for line in window if " " in line), default=0)
     if len(above) + 1 + len(first.split(None, 1)[0]) <= min(width, 78):
         return False
-    shows = evidence(above)
+    shows = rows.shows(start - 1)
     if opens and enough:
         return shows.address or shows.wrote or shows.date > 0
     return above[-1] not in ".!?" or shows.date > 0
@@ -201,8 +239,6 @@ def _closes(window: _Window) -> bool:
 def _closes_without_colon(window: _Window) -> bool:
     """… and these, which end without a colon?"""
     seen, last, text = window.seen, window.last, window.text.strip()
-    if not window.ends:
-        return False
     if seen.wrote and seen.address and seen.date == 2 and _DATE_LAST.search(text):
         return True  # Bob <bob@example.org> skrev: (3 juni 2025 10:11:12 CEST)
     if not (window.alone or window.opens):
@@ -215,7 +251,7 @@ def _closes_without_colon(window: _Window) -> bool:
         return True
     if seen.wrote and ends_with_wrote(last):
         return seen.address or window.opens
-    if window.opens and seen.address and last.endswith(">") and len(text) < 150:
+    if window.opens and seen.address and text.endswith(">") and len(text) < 150:
         return True  # 2013/10/2 Bob <bob@example.org>
     return text.lower().startswith("posted by ") and len(text) < 100
 
@@ -251,9 +287,9 @@ def _somebody_wrote(text: str) -> bool:
 def attribution_within(line: str) -> bool:
     """An attribution opens `line` and closes before it ends: "On … wrote:> text"."""
     line = line[:LINE]
-    if not opens_attribution(line):
+    if (":" not in line and "：" not in line) or not opens_attribution(line):
         return False
-    for colon in list(_COLON.finditer(line))[:6]:
+    for colon in itertools.islice(_COLON.finditer(line), 6):
         head, rest = line[: colon.start()], line[colon.end() :].lstrip(" *_")
         if not rest:
             return False

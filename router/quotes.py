@@ -9,25 +9,30 @@ and only its first LINE characters, so the cost is linear in the text. Leaves ou
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router import mailwords
 from router.attribution import (
+    SPAN,
     Evidence,
+    Rows,
     attribution_start,
     attribution_within,
     ends_with_wrote,
     evidence,
+    may_close,
     opens_attribution,
-    own_column,
 )
-from router.lines import DECORATION, LINE, fold, is_quoted
+from router.lines import DECORATION, LINE, fold, is_rule
 
 _COLON = re.compile(r"[:：](?!\d|//)")
+_LABEL = re.compile(r"[ \t*_|>–—=~#•·-]{0,20}([^\W\d_][^:：]{0,39}?)[ \t*_]{0,8}[:：]")
 _WORD = re.compile(r"[^\W\d_]+")
 _MAILBOX = re.compile(r"[^\s@]@[^\s@]")
+_TRIES = 300  # lines of a text that may be looked at as the last of an attribution; no person's mail has so many
 _DASHED = ("--", "__", "==", "——", "–––", "- -")
 
 _LABELS = {fold(name): kind for name, kind in mailwords.LABELS.items()}
@@ -46,20 +51,13 @@ class Head:
     why: str
 
 
-class Page:
+class Page(Rows):
     """The lines of a text, asked where quotes begin in them."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self.lines = lines
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def blank(self, at: int) -> bool:
-        return not self.lines[at].strip()
-
-    def quoted(self, at: int) -> bool:
-        return is_quoted(self.lines[at])
+        super().__init__(lines)
+        self._no_block = 0  # up to this line there is no header block, that much is known
+        self._tries = _TRIES
 
     def after(self, at: int) -> int:
         """The first line from `at` on that is not blank; the number of lines when there is none."""
@@ -68,8 +66,10 @@ class Page:
         return at
 
     def opens_quote(self, at: int) -> bool:
-        """Line `at`, or the first after blank ones, is a quoted line."""
+        """Line `at`, or the first after blank ones and one rule, is a quoted line."""
         at = self.after(at)
+        if at < len(self.lines) and is_rule(self.lines[at]):
+            at = self.after(at + 1)
         return at < len(self.lines) and self.quoted(at)
 
     def find_head(self, start: int) -> Head | None:
@@ -87,13 +87,16 @@ class Page:
             return self._shouted(at) or self._broken(at, floor) or Head(at, 0, at, "quoted lines")
         if is_separator(line):
             return Head(at, 0, at + 1, "separator")
-        return self._labels(at) or self._attribution(at, floor)
+        return self._labels(at, floor) or self._attribution(at, floor)
 
     def _attribution(self, at: int, floor: int) -> Head | None:
         if attribution_within(self.lines[at]):
             return Head(at, 0, at + 1, "attribution")
-        start = attribution_start(self.lines, at, floor, self.opens_quote(at + 1))
-        return None if start is None else Head(start, own_column(self.lines[start]), at + 1, "attribution")
+        if not self._tries or not may_close(self, at):
+            return None
+        self._tries -= 1
+        start = attribution_start(self, at, floor, self.opens_quote(at + 1))
+        return None if start is None else Head(start, self.own_column(start), at + 1, "attribution")
 
     def _shouted(self, at: int) -> Head | None:
         # GroupWise: ">>> Bob <bob@example.org> 01/02/2012 10:00 AM >>>" over text that carries no marks
@@ -111,26 +114,34 @@ class Page:
         for start in range(at - 1, max(floor, at - 6) - 1, -1):
             if self.quoted(start):
                 return None
-            if opens_attribution(self.lines[start]) and evidence(self.lines[start]).date == 2:
+            if opens_attribution(self.lines[start]) and self.shows(start).date == 2:
                 return Head(start, 0, at + 1, "attribution")
         return None
 
-    def _labels(self, at: int) -> Head | None:
+    def _labels(self, at: int, floor: int) -> Head | None:
         """A block of header labels that begins in line `at`, blank lines between them and wrapped values allowed."""
         first = label_of(self.lines[at])
         if not first:
             return None
         if _labels_in_line(self.lines[at]):
             return Head(at, 0, at + 1, "header block")
-        kinds, shows, end, loose = {first}, evidence(self.lines[at]), at + 1, 0
-        dated = first == "date" and shows.date == 2
+        if first == "from" and at > floor and self.blank(at - 1) and _names_mailbox(self.lines[at]):
+            return Head(at, 0, self._block_end(at)[0], "header block")
+        if at < self._no_block:
+            return None
+        end, kinds = self._block_end(at)
+        if len(kinds) > 1 and self._is_block(at, end, kinds):
+            return Head(at, 0, end, "header block")
+        self._no_block = end
+        return None
+
+    def _block_end(self, at: int) -> tuple[int, set[str]]:
+        """The line after the labels that begin in line `at`, and their kinds."""
+        kinds, end, loose = {label_of(self.lines[at])}, at + 1, 0
         for row in range(at + 1, min(len(self.lines), at + 40)):
             kind = "" if self.quoted(row) else label_of(self.lines[row])
             if kind:
-                line_shows = evidence(self.lines[row])
                 kinds.add(kind)
-                shows |= line_shows
-                dated = dated or (kind == "date" and line_shows.date == 2)
                 end, loose = row + 1, 0
             elif self.blank(row):
                 if loose or not self._label_follows(row):
@@ -139,9 +150,22 @@ class Page:
                 loose += 1
                 if loose > 3:
                     break
-                shows |= evidence(self.lines[row]) if row == end else Evidence()
-        alone = first == "from" and (at == 0 or self.blank(at - 1)) and _names_mailbox(self.lines[at])
-        return Head(at, 0, end, "header block") if alone or _is_block(kinds, shows, dated) else None
+        return end, kinds
+
+    def _is_block(self, at: int, end: int, kinds: set[str]) -> bool:
+        """Enough labels to be a mail's header, not a form or a travel plan."""
+        telling = kinds - {"other"}
+        shows, dated = Evidence(), False
+        for row in range(at, min(end + 1, len(self.lines))):  # a wrapped address may stand in the line below
+            if self.blank(row) or (row == end and self.quoted(row)):
+                continue
+            shows |= self.shows(row)
+            dated = dated or (self.shows(row).date == 2 and label_of(self.lines[row]) == "date")
+        if dated and "to" in telling and shows.address:
+            return True
+        if "from" in telling and len(telling) >= 2:
+            return shows.address or ("subject" in telling and (len(telling) >= 3 or shows.date == 2))
+        return len(telling) >= 3 and "subject" in telling and (shows.address or shows.date == 2)
 
     def _label_follows(self, row: int) -> bool:
         at = self.after(row)
@@ -150,24 +174,23 @@ class Page:
 
 def label_of(line: str) -> str:
     """The kind of header label ("from", "date", "to", "cc", "subject", "other") that `line` begins with, or ""."""
-    head = line[:60].replace("：", ":")
-    colon = head.find(":")
-    if colon < 1:
-        return ""
-    return _LABELS.get(fold(" ".join(head[:colon].strip(DECORATION).split())), "")
+    match = _LABEL.match(line)
+    return _LABELS.get(fold(" ".join(match.group(1).split())), "") if match else ""
 
 
 def _labels_in_line(line: str) -> bool:
     """A whole header block squeezed into one line: "De : A Envoyé : B À : C Objet : D"."""
     line = line[:LINE]
     kinds = set()
-    for colon in list(_COLON.finditer(line))[:12]:
+    if line.count(":") + line.count("：") < 3:
+        return False
+    for colon in itertools.islice(_COLON.finditer(line), 12):
         words = _WORD.findall(line[max(0, colon.start() - 40) : colon.start()])
         for count in (1, 2, 3):
             kinds.add(_LABELS.get(fold(" ".join(words[-count:])), "other"))
     if len(kinds - {"other"}) < 3 or "from" not in kinds:
         return False
-    shows = evidence(line)
+    shows = evidence(line[:SPAN])
     return shows.address or shows.date == 2
 
 
@@ -175,16 +198,6 @@ def _names_mailbox(line: str) -> bool:
     """ "From: Bob <bob@example.org>", and nothing else."""
     bare = line[:LINE].rstrip(" *_")
     return bare.endswith((">", "]")) and bool(_MAILBOX.search(bare)) and len(bare) < 150
-
-
-def _is_block(kinds: set[str], shows: Evidence, dated: bool) -> bool:
-    """Enough labels to be a mail's header, not a form or a travel plan."""
-    telling = kinds - {"other"}
-    if dated and "to" in telling and shows.address:
-        return True
-    if "from" in telling and len(telling) >= 2:
-        return shows.address or ("subject" in telling and (len(telling) >= 3 or shows.date == 2))
-    return len(telling) >= 3 and "subject" in telling and (shows.address or shows.date == 2)
 
 
 def is_separator(line: str) -> bool:

@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router import htmltext
+from router.attribution import Evidence
 from router.lines import LINE, clean, is_rule
 from router.message import Message
 from router.quotes import Head, Page, is_separator
 from router.signature import is_phone_signature, skip_banners, trim
 
 MAX_LINES = 3_000
+MAX_TEXT = 300_000  # characters; what stands behind is neither new nor looked at
 MARKERS: dict[str, str] = {
     "en": "-- bun router: please reply above this line --",
     "sv": "-- bun router: svara gärna ovanför den här raden --",
@@ -36,6 +38,7 @@ MARKERS: dict[str, str] = {
 }
 MARKER = MARKERS["en"]
 
+_OWN = "our own line"
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
@@ -65,23 +68,38 @@ def read_reply(message: Message, banners: Sequence[str] = ()) -> Reply:
 
 def cut_text(text: str, banners: Sequence[str] = ()) -> tuple[str, str, str]:
     """Cut a plain text into (new text, quoted rest, why)."""
-    lines = clean(text).split("\n", MAX_LINES)
-    beyond = lines[MAX_LINES:]
+    lines = clean(text[:MAX_TEXT]).split("\n", MAX_LINES)
+    beyond = [*lines[MAX_LINES:], text[MAX_TEXT:]]
     lines = [line.rstrip() for line in lines[:MAX_LINES]]
     floor = skip_banners(lines, banners)
     page = Page(lines)
     marker = _marker_line(lines)
     head = page.find_head(floor)
-    if marker is not None and (head is None or marker < head.start):
-        head = Head(marker, 0, marker + 1, "our own line")
+    if marker is not None and (head is None or marker <= head.start):
+        head = _own_head(page, marker, floor)
     if head is None:
         kept = trim(lines[floor:])
-        return "\n".join(kept), "\n".join(beyond), "nothing is quoted"
+        return "\n".join(kept), "\n".join(beyond).strip("\n"), "nothing is quoted"
     above = _above(lines, floor, head)
     below, rest = _below(page, head, marker)
     parts = [part for part in (above, *below) if part]
     quoted = "\n".join([*lines[head.start : head.end], *rest, *beyond])
     return "\n\n".join("\n".join(part) for part in parts), quoted, f"{head.why} in line {head.start + 1}"
+
+
+def _own_head(page: Page, marker: int, floor: int) -> Head:
+    """The quote that our own line opens, with whatever some program set above it that looks like an attribution."""
+    end = marker
+    while end > floor and page.blank(end - 1):
+        end -= 1
+    start, seen = end, Evidence()
+    while start > max(floor, end - 4) and not page.blank(start - 1):
+        start -= 1
+        seen |= page.shows(start)
+    closed = end > floor and page.lines[end - 1].rstrip().endswith((":", "："))
+    if (seen.address and seen.date) or (closed and (seen.address or seen.date or seen.wrote)):
+        return Head(start, 0, marker + 1, _OWN)
+    return Head(marker, 0, marker + 1, _OWN)
 
 
 def _above(lines: Sequence[str], floor: int, head: Head) -> list[str]:
@@ -105,15 +123,14 @@ def _below(page: Page, head: Head, marker: int | None) -> tuple[list[list[str]],
     said: list[list[str]] = []
     rest: list[str] = []
     at = head.end
-    while head.why != "our own line" and page.opens_quote(at):
-        start = page.after(at)
-        at = start
+    while head.why != _OWN and page.opens_quote(at):
+        start = at = next(row for row in range(at, len(page)) if page.quoted(row))
         while at < len(page) and page.quoted(at):
             at += 1
         rest.extend(page.lines[start:at])
         stop = page.find_head(at)
         if marker is not None and (stop is None or at <= marker < stop.start):
-            stop = Head(marker, 0, marker + 1, "our own line")
+            stop = Head(marker, 0, marker + 1, _OWN)
         end = stop.start if stop else len(page)
         stretch = list(page.lines[at:end])
         if stop and stop.column:
@@ -140,7 +157,7 @@ def _wrapped(page: Page, at: int, end: int) -> int:
     open_ended = above[-1:] not in ".!?:"
     full = len(above) + 1 + len(words[0]) > 72
     small = first[0].islower() and len(words) > 1
-    if between and (full and open_ended or len(above) > 55 and small):
+    if between and ((full and open_ended) or (len(above) > 55 and small)):
         return count
     return 1 if full and open_ended and small else 0
 

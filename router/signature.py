@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from router import mailwords
 from router.lines import LINE, is_rule
 
-_LINK = re.compile(r"\[([^\]\n]{1,200})\]\([^)\n]{1,400}\)|<?https?://[^\s>]{1,400}>?")
+_LINK = re.compile(r"\[([^\[\]\n]{1,200})\]\([^()\n]{1,400}\)|<?https?://[^\s>]{1,400}>?")
 _DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _CONTACT = re.compile(r"@|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·]")
@@ -21,25 +21,37 @@ _DASHES = frozenset({"--", "—", "–", "---", "__", "——", "___", "- -", "-
 
 
 def trim(lines: Sequence[str]) -> list[str]:
-    """`lines` without what follows a signature mark, phone signatures, disclaimers and footers, and blank ends."""
+    """`lines` without what follows a signature mark, phone signatures, disclaimers and footers, and blank ends.
+
+    Small print above the first word is passed over; under it, it ends the text.
+    """
     kept: list[str] = []
     at, said = 0, False
     while at < len(lines):
         line = lines[at]
-        if not line.strip():
-            kept.append(line)
-        elif is_phone_signature(line):
-            if said:
-                break
-        elif is_signature_mark(lines, at) or _is_footer(line):
+        if is_signature_mark(lines, at):
             break
-        elif (at == 0 or not lines[at - 1].strip()) and _is_disclaimer(lines, at):
+        small = line.strip() and (is_phone_signature(line) or _is_small_print(lines, at))
+        if small and said:
             break
-        else:
-            kept.append(line)
-            said = said or not is_rule(line)
+        if small:
+            at = at + 1 if is_phone_signature(line) else _paragraph_end(lines, at)
+            continue
+        kept.append(line)
+        said = said or bool(line.strip() and not is_rule(line))
         at += 1
     return _strip_end(kept)
+
+
+def _is_small_print(lines: Sequence[str], at: int) -> bool:
+    begins = at == 0 or not lines[at - 1].strip()
+    return _is_footer(lines[at]) or (begins and _is_disclaimer(lines, at))
+
+
+def _paragraph_end(lines: Sequence[str], at: int) -> int:
+    while at < len(lines) and lines[at].strip():
+        at += 1
+    return at
 
 
 def _strip_end(lines: list[str]) -> list[str]:
@@ -57,7 +69,9 @@ def _strip_end(lines: list[str]) -> list[str]:
 
 def is_phone_signature(line: str) -> bool:
     """ "Sent from my phone" and its kin, in the languages of the tables."""
-    bare = _LINK.sub(r"\1", line[:LINE]).strip(" \t*_()<>[].-–—~|").lower()
+    if len(line) > 300:
+        return False
+    bare = _LINK.sub(r"\1", line).strip(" \t*_()<>[].-–—~|").lower()
     if not bare or len(bare) > 160 or len(bare.split()) > 16:
         return False
     bare = bare.replace("’", "'").replace("`", "'")
@@ -85,7 +99,7 @@ def is_signature_mark(lines: Sequence[str], at: int) -> bool:
         return True
     if bare.startswith("__") and len(bare) >= 10 and set(bare) == {"_"}:
         return True  # Mailman's and Outlook's line
-    if bare in _DASHES or is_rule(bare):
+    if is_rule(bare) and bare[0] in "-_—–":
         return _looks_like_footer([line for line in lines[at + 1 : at + 40] if line.strip()])
     return False
 
@@ -109,8 +123,10 @@ def _plain(text: str) -> str:
 
 
 def _is_footer(line: str) -> bool:
+    if len(line) > 300:
+        return False
     lowered = _plain(line)
-    return len(line) < 300 and any(footer in lowered for footer in mailwords.FOOTERS)
+    return any(footer in lowered for footer in mailwords.FOOTERS)
 
 
 def _is_disclaimer(lines: Sequence[str], at: int) -> bool:
