@@ -130,6 +130,8 @@ class Session(threading.Thread):
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = sock.makefile("rb")
         self._held: bytearray | None = None
+        self._whole = True
+        self.literal = b""  # the last one
 
     def run(self) -> None:
         with suppress(Gone, OSError, ValueError):
@@ -153,7 +155,8 @@ class Session(threading.Thread):
             self._sock.sendall(data)
 
     def read(self) -> str:
-        """One more line from the client."""
+        """One more line from the client, who waits for what was said so far."""
+        self._let_go()
         line = self._file.readline()
         if not line:
             raise Gone
@@ -164,7 +167,8 @@ class Session(threading.Thread):
         while found := re.search(r"\{(\d+)(\+?)\}$", line):
             if not found[2]:
                 self.send(b"+ go on\r\n")
-            line = line[: found.start()] + self._file.read(int(found[1])).decode("latin-1") + self.read()
+            self.literal = self._file.read(int(found[1]))
+            line = line[: found.start()] + self.literal.decode("latin-1") + self.read()
         return line
 
     def _answer(self, tag: str, verb: str, line: str) -> None:
@@ -185,20 +189,24 @@ class Session(threading.Thread):
         elif action == GARBAGE:
             self.send(b"HTTP/1.1 400 Bad Request\r\n\r\n<html>\r\n")
         elif action in (HALF, SPLIT):
-            self._in_pieces(lambda: usual(tag, line), whole=action == SPLIT)
+            self._held, self._whole = bytearray(), action == SPLIT
+            usual(tag, line)
+            self._let_go()
+            self._held = None
         else:
             self.send(f"{tag} {action}\r\n".encode())
 
-    def _in_pieces(self, answer: Callable[[], None], *, whole: bool) -> None:
-        self._held = bytearray()
-        answer()
-        held, self._held = bytes(self._held), None
-        if not whole:
-            self.send(held[: len(held) // 2])
+    def _let_go(self) -> None:
+        """Send what was held back: in pieces, or half of it and then nothing more."""
+        if not self._held:
+            return
+        held, step = bytes(self._held), max(1, len(self._held) // 6)
+        self._held.clear()
+        if not self._whole:
+            self._sock.sendall(held[: len(held) // 2])
             raise Gone
-        step = max(1, len(held) // 6)
         for start in range(0, len(held), step):
-            self.send(held[start : start + step])
+            self._sock.sendall(held[start : start + step])
             time.sleep(0.003)
 
     # The commands, as a well-behaved server answers them --------------------------------------------------------------
@@ -316,7 +324,7 @@ class Session(threading.Thread):
         self.ok(tag)
 
     def do_append(self, tag: str, line: str) -> None:
-        self.server.folders[_quoted(line)].put(line.split("}")[-1].encode("latin-1"))
+        self.server.folders[_quoted(line)].put(self.literal)
         self.ok(tag)
 
     def do_idle(self, tag: str, line: str) -> None:
