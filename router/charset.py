@@ -100,13 +100,13 @@ def decode(data: bytes, label: str = "") -> str:
     guesses = _guesses(data, name)
     for guess in guesses:
         try:
-            return _clean(data.decode(guess))
+            return _clean(_paired(data.decode(guess), guess))
         except (UnicodeError, LookupError):
             continue
     for guess in guesses:
         text = data.decode(guess, "replace")
         if _is_mostly_right(text, guess):
-            return _clean(text)
+            return _clean(_paired(text, guess))
     try:
         return _clean(data.decode("cp1252"))
     except UnicodeError:
@@ -129,6 +129,13 @@ def _is_mostly_right(text: str, guess: str) -> bool:
     bad = text.count("\ufffd")
     good = len(text) - len(text.encode("ascii", "ignore")) - bad
     return bad <= good if guess == "utf-8" else bad * 10 <= good
+
+
+def _paired(text: str, guess: str) -> str:
+    """`text` without half characters, which the other UTFs let through and no output can encode."""
+    if guess == "utf-8" or not guess.startswith("utf-"):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _clean(text: str) -> str:

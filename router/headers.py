@@ -86,7 +86,7 @@ def split_headers(raw: bytes, start: int = 0, end: int | None = None) -> tuple[H
     if used < len(lines):
         body = min(end, start + len(newline.join([*lines[:used], ""]).encode("utf-8", "surrogateescape")))
     if not text.isascii() or "\x1b$" in text or "\0" in text:
-        charsets = _charsets(raw, start, body)
+        charsets = _charsets(raw, start, body, end)
         fields = [(name, _redecoded(value, charsets)) for name, value in fields]
     return Headers(tuple(fields)), body
 
@@ -147,9 +147,9 @@ def _unfolded(fields: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
     return unfolded
 
 
-def _charsets(raw: bytes, start: int, body: int) -> list[str]:
+def _charsets(raw: bytes, start: int, body: int, end: int) -> list[str]:
     """The charsets that the mail names for its texts; raw 8-bit headers are mostly in one of them."""
-    windows = raw[start : min(body, start + MAX_BLOCK)], raw[body : body + MAX_BLOCK]
+    windows = raw[start : min(body, start + MAX_BLOCK)], raw[body : min(end, body + MAX_BLOCK)]
     labels = (label.decode("ascii") for window in windows for label in _CHARSET.findall(window)[:20])
     return [label for label in dict.fromkeys(labels) if codec(label) not in ("", "utf-8")]
 
