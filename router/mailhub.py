@@ -235,6 +235,7 @@ class MailHub:
         await self._stop.wait()
         imap.close()
         smtp.close()
+        self._imap_open.set()  # nobody is to wait for a gate that stays shut
         await self._drop()
 
     async def _add_user(self, login: str, password: str) -> None:
