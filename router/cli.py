@@ -493,6 +493,25 @@ def health(config: Config = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def demo(
+    out_folder: Annotated[
+        Path, typer.Option("--out", help="Where the mails, the store and the tray page are left.")
+    ] = Path("demo-out"),
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the mail server and the daemon up at the end.")] = False,
+) -> None:
+    """A small cast, an embedded mail server and the real daemon: the whole story in half a minute."""
+    try:
+        from router.demo import run_demo
+    except ImportError as error:
+        raise Sorry(f"the demo needs its extra packages ({error.name}); install bun-router[demo]") from None
+    try:
+        status = run_demo(out_folder, keep, out)
+    except ValueError as error:
+        raise Sorry(str(error)) from None
+    raise typer.Exit(status)
+
+
+@app.command()
 def version() -> None:
     """The version."""
     print(f"bun-router {__version__}")
