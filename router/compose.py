@@ -43,6 +43,7 @@ from router.mime import Attached, address_header, header_value, write_mail
 from router.reply import MARKERS
 from router.shown import begins_with_greeting, ends_with_name, show_fact, show_lead, show_people
 from router.turn import Mail, World
+from router.worktime import say_span
 
 LANGUAGES = ("en", "sv", "de", "fr", "es", "nl")
 QUARTER = timedelta(minutes=15)
@@ -257,8 +258,8 @@ def _compose_one(
     subject, marked = templates.render(envelope.language, mail.kind, facts)
     message_id = house.ids.message_id(number, f"{mail.kind}", _slot(mail, envelope), mail.number)
 
-    def mailto(word: str) -> str:
-        return f"mailto:{reply_to[-1]}?subject={percent('Re: ' + subject)}&body={percent(word)}"
+    def mailto(word: str, about: str) -> str:
+        return f"mailto:{reply_to[-1]}?subject={percent(about or 'Re: ' + subject)}&body={percent(word)}"
 
     html = mail.facts.get("html") or to_html(marked, mailto, envelope.language, subject)
     headers = [
@@ -333,11 +334,12 @@ def facts_for(mail: Mail, envelope: Envelope, lead: Lead | None, world: World, h
         when=lambda moment: world.calendar.say(moment, language, world.now) if moment else "",
         latest=lambda moment: world.calendar.say(_round_up(moment), language, world.now) if moment else "",
         after=lambda term: world.after(world.now, getattr(world.terms, term)),
+        span=lambda term: say_span(getattr(world.terms, term), language),
         first_come=not world.terms.window,
         name=given.get("name") or "",
         names=_join_names,
         greeted=begins_with_greeting(given.get("text") or ""),
-        signed=ends_with_name(given.get("text") or "", world.name(lead.owner) if lead else ""),
+        signed=ends_with_name(given.get("text") or "", given.get("name") or (world.name(lead.owner) if lead else "")),
     )
     if "preview" in kind.facts and lead is not None:
         facts["preview_kind"] = mail.facts["about"]

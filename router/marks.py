@@ -18,7 +18,7 @@ from html import escape
 
 from router.reply import MARKERS
 
-Mailto = Callable[[str], str]
+Mailto = Callable[[str, str], str]  # the word, and the subject if it is another than this mail's
 
 _QUOTE, _FACT, _BUTTON, _SPLIT, _TITLE, _SMALL, _REPLY = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06", "\x07"
 _MARKS = frozenset({_QUOTE, _FACT, _BUTTON, _TITLE, _SMALL, _REPLY})
@@ -57,10 +57,11 @@ def mark_button(word: str, label: str = "") -> str:
     return f"{_BUTTON}{clean_line(word)}{_SPLIT}{clean_line(label or word)}"
 
 
-def mark_reply(word: str, meaning: str, label: str = "") -> str:
+def mark_reply(word: str, meaning: str, label: str = "", subject: str = "") -> str:
     """A reply that works and what it does; in HTML the word is a button that opens a mail with it."""
     shown = clean_line(label) or clean_line(word)
-    return f"{_REPLY}{clean_line(word)}{_SPLIT}{shown[:1].upper()}{shown[1:]}{_SPLIT}{clean_line(meaning, 400)}"
+    parts = (clean_line(word), shown[:1].upper() + shown[1:], clean_line(meaning, 400), clean_line(subject))
+    return _REPLY + _SPLIT.join(parts)
 
 
 def mark_title(text: str) -> str:
@@ -95,7 +96,7 @@ def _plain_line(line: str) -> str:
     if mark == _FACT:
         return ": ".join(rest.split(_SPLIT, 1))
     if mark == _REPLY:
-        word, _, meaning = rest.split(_SPLIT)
+        word, _, meaning, _ = rest.split(_SPLIT)
         return f"  {word} – {meaning}"
     return rest if mark in _MARKS else line
 
@@ -176,28 +177,28 @@ def _html_facts(lines: Sequence[str], mailto: Mailto) -> str:
     return "\n".join((_TABLE.format("collapse", "0 0 16px 0"), *rows, "</table>"))
 
 
-def _button(word: str, label: str, mailto: Mailto, first: bool) -> str:
+def _button(address: str, label: str, first: bool) -> str:
     """A cell that is a button: Outlook draws the cell's colours, everybody else its rounded corners too."""
     cell, colour = (_FILLED, "#ffffff") if first else (_OUTLINED, "inherit")
     fill = f' bgcolor="{_CRUST}"' if first else ""
     return (
         f'<td{fill} style="{_CELL};{cell}">'
-        f'<a href="{escape(mailto(word))}" style="{_LINK};color:{colour};{_FONT}">{escape(label)}</a></td>'
+        f'<a href="{escape(address)}" style="{_LINK};color:{colour};{_FONT}">{escape(label)}</a></td>'
     )
 
 
 def _html_replies(lines: Sequence[str], mailto: Mailto) -> str:
     rows: list[str] = []
     for line in lines:
-        word, label, meaning = line.split(_SPLIT)
-        cell = _button(word, label, mailto, first=not rows)
+        word, label, meaning, subject = line.split(_SPLIT)
+        cell = _button(mailto(word, subject), label, first=not rows)
         rows.append(f'<tr>{cell}\n<td style="padding:2px 0 2px 14px;{_FONT}">{escape(meaning)}</td></tr>')
     return "\n".join((_TABLE.format("separate;border-spacing:0 6px", "0 0 12px 0"), *rows, "</table>"))
 
 
 def _html_buttons(lines: Sequence[str], mailto: Mailto) -> str:
     pairs = [line.partition(_SPLIT) for line in lines]
-    cells = [_button(word, label, mailto, first=not place) for place, (word, _, label) in enumerate(pairs)]
+    cells = [_button(mailto(word, ""), label, first=not place) for place, (word, _, label) in enumerate(pairs)]
     gap = '\n<td style="width:10px">&nbsp;</td>\n'
     return f"{_TABLE.format('separate', '0 0 16px 0')}\n<tr>{gap.join(cells)}</tr>\n</table>"
 
