@@ -45,6 +45,13 @@ _OTHERS = re.compile(r"\b(?:from|sender|contact|support|help|reply|postmaster)\b
 _REPLY = re.compile(
     r"\s{0,9}(?:\[[^\[\]]{0,40}\]\s{0,9})?(?:re|sv|aw|antw|odp|fwd?|vb|wg|tr|rv)\s?[:\[(]", re.IGNORECASE
 )
+_DEBRIS = (
+    "boundary=",
+    "content-type:",
+    "content-transfer-encoding:",
+    "content-disposition:",
+    "this is a multi-part mess",
+)
 _COPY_BEGINS = (
     "--- below this line",
     "------ this is a copy",
@@ -179,13 +186,20 @@ def _names_a_failure(message: Message) -> bool:
 def _head(message: Message) -> list[str]:
     """The report's own lines: what stands above the copy of the mail that bounced."""
     lines: list[str] = []
-    for line in message.text[:TEXT].replace("\r", "\n").split("\n")[:400]:
+    for line in _text_of(message.text[:TEXT]).split("\n")[:400]:
         line = tidy(line).strip()
         if line.lower().startswith(_COPY_BEGINS):
             break
-        if line:
+        debris = line.lower().startswith(_DEBRIS) or (line.startswith("--") and " " not in line)
+        if line and not debris:
             lines.append(line)
     return lines
+
+
+def _text_of(content: bytes | str) -> str:
+    """Text with one kind of line break; old systems end lines with a bare CR."""
+    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 # --- whom it did not reach
@@ -227,7 +241,7 @@ def _fields(part: bytes) -> list[dict[str, str]]:
     """The groups of fields in a delivery-status part, one a recipient (RFC 3464); the first is about the message."""
     groups: list[dict[str, str]] = [{}]
     last = ""
-    for line in part.decode("utf-8", "replace").replace("\r", "").split("\n")[:2_000]:
+    for line in _text_of(part).split("\n")[:2_000]:
         field = _FIELD.match(line[:1_000])
         if not line.strip():
             groups.append({})
@@ -282,8 +296,8 @@ def _addresses_in_text(message: Message) -> list[str]:
 
 def _addresses_of_original(message: Message) -> list[str]:
     """Whom the returned mail was for, when it was for one."""
-    for raw in [*_copies(message), message.text[:TEXT].encode()]:
-        found = _TO_LINE.search(raw.decode("utf-8", "replace"))
+    for copy in [*_copies(message), _text_of(message.text[:TEXT])]:
+        found = _TO_LINE.search(copy)
         addresses = _ADDRESS.findall(found.group(1)) if found else []
         if len(addresses) == 1:
             return [addresses[0].lower()]
@@ -316,7 +330,7 @@ def _ask_flufl(message: Message) -> tuple[set[str], set[str]]:
 
 
 def _capped(text: str) -> str:
-    return "\n".join(line[:300] for line in text[:TEXT].replace("\r", "").split("\n")[:300])
+    return "\n".join(line[:300] for line in _text_of(text[:TEXT]).split("\n")[:300])
 
 
 def _as_text(addresses: object) -> set[str]:
@@ -331,17 +345,19 @@ def _as_text(addresses: object) -> set[str]:
 # --- which mail it was
 
 
-def _copies(message: Message) -> list[bytes]:
+def _copies(message: Message) -> list[str]:
     """The returned mail, or its headers."""
-    copies = [raw[:STATUS] for raw in message.attached[:5]]
+    copies = [_text_of(raw[:STATUS]) for raw in message.attached[:5]]
     kinds = ("text/rfc822-headers", "message/rfc822", "message/global-headers")
-    return copies + [part.content[:STATUS] for part in message.parts if part.content_type in kinds]
+    copies += [_text_of(part.content[:STATUS]) for part in message.parts if part.content_type in kinds]
+    files = [p.content for p in message.parts if p.content_type == "text/plain" and p.disposition == "attachment"]
+    return copies + [_text_of(content[:STATUS]) for content in files[:5]]
 
 
 def _original_id(message: Message) -> str:
     """The Message-ID of the mail that bounced: from its attached copy or headers, the report's fields, or its text."""
-    for raw in _copies(message):
-        found = _ID_LINE.search(raw.decode("latin-1"))
+    for copy in _copies(message):
+        found = _ID_LINE.search(copy)
         if found:
             return found.group(1)
     for part in message.parts:
@@ -350,7 +366,7 @@ def _original_id(message: Message) -> str:
                 found = re.search(r"<[^<>\s]{3,250}>", group.get(name, ""))
                 if found:
                     return found.group(0)
-    quoted = _ID_LINE.search(message.text[:200_000])
+    quoted = _ID_LINE.search(_text_of(message.text[:200_000]))
     if quoted:
         return quoted.group(1)
     return next(iter((*message.in_reply_to, *reversed(message.references))), "")

@@ -184,10 +184,17 @@ def _separator(lines: Sequence[str], whole: Sequence[str], index: int) -> _Mark 
         long = unquote(whole[index])
         block = jammed_block(long[long.find(rest[:40]) :], index)
     block = block or _next_block(lines, index + 1, shaped=forward)
-    sender = inner if "@" in inner and forward else ""
     if block is None and not (forward and inner):
         return None
-    return _Mark("separator", index, forward=forward, block=block, sender=sender)
+    following = None if block else _next_filled(lines, index + 1)
+    attribution = attribution_at(lines, following, verb=False) if following else None
+    sender = inner if "@" in inner and forward else ""
+    return _Mark("separator", index, forward=forward, block=block, attribution=attribution, sender=sender)
+
+
+def _next_filled(lines: Sequence[str], start: int) -> int | None:
+    """The first line from `start` on that is not blank."""
+    return next((index for index in range(start, min(len(lines), start + NEAR)) if lines[index].strip()), None)
 
 
 def _announces(bare: str) -> bool:
@@ -308,7 +315,7 @@ def _original(whole: list[str], start: int, *, quoted: bool) -> tuple[str, list[
     if quoted:
         end = max((index + 1 for index in range(start, end) if is_quoted(whole[index])), default=start)
     for index in range(start, end):
-        inner = _dashed(tidy(whole[index]).strip())[0].casefold()
+        inner = _dashed(tidy(whole[index]).strip())[0].casefold() if "-" in whole[index][:5] else ""
         if inner.startswith(_ENDINGS) and any(word in inner for word in _FORWARD_WORDS):
             end = index
             break

@@ -12,13 +12,13 @@ over more than that.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
+from functools import lru_cache
 
 from router.message import Address
+from router.phrasebook import load_table
 
 LINE = 500
 BLOCK = 40
@@ -27,7 +27,7 @@ AUTHOR_WITHIN = 8  # lines from a block's first to its "from"
 
 def _load() -> dict[str, dict[str, list[str]]]:
     """The words of `phrases/forward.toml`, casefolded as the lines are that they are compared with."""
-    tables = tomllib.loads(files("router").joinpath("phrases/forward.toml").read_text("utf-8"))
+    tables = load_table("forward")
     months = tables.pop("months")
     words = {table: {key: [w.casefold() for w in ws] for key, ws in kinds.items()} for table, kinds in tables.items()}
     words["months"] = {str(number): names for number, names in enumerate(months["names"], 1)}
@@ -43,10 +43,11 @@ _NEVER_MONTHS = frozenset(WORDS["weekdays"]["never"])
 _WROTE = tuple(WORDS["words"]["wrote"])
 _BEHALF = tuple(WORDS["words"]["behalf"])
 
-_INVISIBLE = {
-    ord(c): None for c in "\ufeff\u200b\u200c\u200d\u2060\u00ad\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2069"
-}
-_SPACES = {ord(c): " " for c in "\u00a0\u202f\u2007\u2009\u3000\t"}
+_PARTICLES = frozenset(
+    ("de", "der", "den", "di", "da", "del", "van", "von", "zu", "af", "la", "le", "el", "bin", "ter")
+)
+_UNSEEN = "\ufeff\u200b\u200c\u200d\u2060\u00ad\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2069"
+_TIDY = dict.fromkeys(map(ord, _UNSEEN)) | {ord(c): " " for c in "\u00a0\u202f\u2007\u2009\u3000\t"}
 _QUOTE = re.compile(r"(?:[ ]{0,3}>){1,20} ?")
 _LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}"
 _MAILBOX = _LOCAL + r"@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
@@ -69,7 +70,8 @@ class Block:
 
 def tidy(line: str) -> str:
     """`line`, cut and without what cannot be seen, for looking at; never for showing."""
-    return line[:LINE].translate(_INVISIBLE).translate(_SPACES).rstrip()
+    line = line[:LINE]
+    return (line.replace("\t", " ") if line.isascii() else line.translate(_TIDY)).rstrip()
 
 
 def unquote(line: str) -> str:
@@ -82,6 +84,7 @@ def is_quoted(line: str) -> bool:
     return line.lstrip().startswith(">")
 
 
+@lru_cache(maxsize=64)  # a line is looked at once by itself and again as part of every block that may hold it
 def label_of(line: str) -> tuple[str, str] | None:
     """The kind of label that `line` begins with, and its value: `("from", "Ann <ann@…>")`."""
     text = unquote(line).strip(" *_|")
@@ -182,7 +185,7 @@ def jammed_block(line: str, index: int) -> Block | None:
 
     "From: Ann <ann@…>To: Bo <bo@…>Sent: Tuesday, 2 November 2021, 09:26:50 GMTSubject: We need help"
     """
-    line = tidy(line) if len(line) <= LINE else line[: 8 * LINE].translate(_INVISIBLE).translate(_SPACES)
+    line = tidy(line) if len(line) <= LINE else line[: 8 * LINE].translate(_TIDY)
     label = label_of(line)
     folded = line.lower()
     if not label or label[0] != "from" or len(folded) != len(line):
@@ -236,8 +239,11 @@ class Attribution:
     date: str
 
 
-def attribution_at(lines: Sequence[str], start: int) -> Attribution | None:
-    """The attribution that begins at the tidy line `start`, wrapped over up to three lines."""
+def attribution_at(lines: Sequence[str], start: int, *, verb: bool = True) -> Attribution | None:
+    """The attribution that begins at the tidy line `start`, wrapped over up to three lines.
+
+    `verb`: it needs a word for "wrote"; without, an address, a date and the colon are enough.
+    """
     text = ""
     for index in range(start, min(len(lines), start + 3)):
         line = unquote(lines[index]).strip()
@@ -245,23 +251,35 @@ def attribution_at(lines: Sequence[str], start: int) -> Attribution | None:
             return None
         text = f"{text} {line}".strip()
         if text.endswith((":", "：")):
-            return _attribution(text, start, index + 1)
+            return _attribution(text, start, index + 1, verb=verb)
     return None
 
 
-def _attribution(text: str, start: int, end: int) -> Attribution | None:
+def _attribution(text: str, start: int, end: int, *, verb: bool) -> Attribution | None:
     found = _BRACKETED.search(text) or _ADDRESS.search(text)
-    folded = text.casefold()
     if not found or not any(character.isdigit() for character in text.replace(found.group(0), "")):
         return None
-    if not any(word in folded for word in _WROTE):
+    folded = text.casefold()
+    if verb and not any(word in folded for word in _WROTE):
         return None
-    before = re.split(r"[,:]\s| heeft | skrev | schrieb | użytkownik | пользователь ", text[: found.start()])[-1]
-    quoted = re.search(r"[\"„“«]([^\"„“”«»]{1,80})[\"”“»]\s?$", text[: found.start()].rstrip())
-    name = quoted.group(1) if quoted else re.sub(r"^[\d\s./:-]+", "", before).strip()
     address = found.group(1) if found.lastindex else found.group(0)
     rest = text[: found.start()] + " " + text[found.end() :]
-    return Attribution(start, end, f"{name} <{address}>", rest)
+    return Attribution(start, end, f"{_name_at_end(text[: found.start()])} <{address}>", rest)
+
+
+def _name_at_end(text: str) -> str:
+    """The name that ends `text`: what stands in quotes, else the last words that are no verb, preposition or date."""
+    text = text.rstrip(" ([<")
+    quoted = re.search(r"[\"„“«]([^\"„“”«»]{1,80})[\"”“»]$", text)
+    if quoted:
+        return quoted.group(1).strip()
+    name: list[str] = []
+    for word in reversed(text.split()[-8:]):
+        plain = not word[0].islower() and not word.endswith((",", ":")) and not any(c.isdigit() for c in word)
+        if not plain and not (name and word in _PARTICLES):
+            break
+        name.insert(0, word)
+    return " ".join(name)
 
 
 _CLOCK = re.compile(

@@ -361,6 +361,6 @@ def test_no_text_makes_it_raise(text, pieces):
 )
 def test_a_hostile_megabyte_takes_bounded_time(piece):
     message = _mail(piece * (1_000_000 // len(piece)))
-    start = time.perf_counter()
+    start = time.process_time()
     read_forward(message)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5

@@ -397,8 +397,8 @@ def test_a_hostile_megabyte_takes_bounded_time(piece):
     part = Part("text/plain", content=text.encode())
     sender = Address("", "mailer-daemon@x.example")
     message = _mail("failure notice", text, sender=sender, parts=(part,), attached=(part.content,))
-    start = time.perf_counter()
+    start = time.process_time()
     read_bounce(message)
     for look in (auto_reply_reason, bulk_reason, form_letter_reason):
         look(replace(message, sender=ANN, subject="Rust"))
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
