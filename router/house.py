@@ -64,7 +64,7 @@ class House:
     business_developer: str = ""
     operator: str = ""
     languages: tuple[str, ...] = ("en",)
-    words: Mapping[str, str] = DEFAULT_WORDS
+    words: Mapping[str, str] = field(default_factory=lambda: DEFAULT_WORDS)
     forms: tuple[str, ...] = ()  # senders of website forms
     show_client: str = "name"  # what an offer tells of the client: none, name, all
     plus_addresses: bool | None = None  # None = found out by a round trip
@@ -72,13 +72,12 @@ class House:
     authserv_id: str = ""
     exchange_online: bool = False
     banners: tuple[str, ...] = ()
-    phrases: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    bounds: Bounds = Bounds()
+    phrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    bounds: Bounds = field(default_factory=Bounds)
     sender: str = ""  # envelope sender; "" = the shared address
     confirm_for: Span = field(default_factory=lambda: parse_span("2 working days"))
     confirm_wait: Span = field(default_factory=lambda: parse_span("2 working hours"))
     settle: Span = field(default_factory=lambda: parse_span("2 minutes"))
-    folders: Mapping[str, str] = MappingProxyType({})  # where mail is filed: done, aside, quarantine; "" = stays
     happiness: str = "off"
 
     @property

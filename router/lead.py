@@ -230,7 +230,9 @@ _DEFAULTS: dict[type, list[tuple[str, Any]]] = {
     for kind in _KINDS
 }
 _LISTS: dict[str, type] = {"claims": Claim, "passes": Pass, "events": Event, "letters": Letter, "carried": Carried}
-_MOMENTS = frozenset({"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "ended_at", "hold_until", "at"})
+_MOMENTS = frozenset(
+    {"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "ended_at", "hold_until", "at"}
+)
 
 
 def to_doc(lead: Lead) -> dict[str, Any]:

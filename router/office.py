@@ -325,13 +325,8 @@ class Office:
             lead = self.store.due_leads(heard)
             if lead is None:
                 break
-            due = lead.due
             outcome = protocol.fall_due(lead, self.world())
-            changed = outcome.lead
-            if changed.due == due:  # no row moved this timer on: never decide the same moment twice
-                name = min(changed.timers, key=lambda each: changed.due_at(each))
-                changed = replace(changed, timers={k: v for k, v in changed.timers.items() if k != name})
-            self.commit(of_outcome("due", replace(outcome, lead=changed), reason="a deadline has passed"))
+            self.commit(of_outcome("due", outcome, reason="a deadline has passed"))
             count += 1
         return count
 

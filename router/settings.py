@@ -300,6 +300,7 @@ class Restraint(Section):
     """[restraint]: bounds on what leaves, each in mails a day, counted by recipient."""
 
     per_address: Annotated[Count, Field(ge=1)] = 60
+    per_stranger: Annotated[Count, Field(ge=1)] = 8
     per_lead: Annotated[Count, Field(ge=1)] = 300
     total: Annotated[Count, Field(ge=1)] = 2000
     gather: PlainDuration = parse_span("1 hour")

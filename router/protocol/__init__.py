@@ -9,7 +9,7 @@ Invariants: every open lead has exactly one owner; a claim that is recorded neve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.lead import Lead, Status
 from router.protocol import anytime, arriving, contested, ended, offered, taken  # rows register themselves
@@ -72,7 +72,11 @@ def advance(lead: Lead, cue: Cue, world: World) -> Outcome:
 def fall_due(lead: Lead, world: World) -> Outcome:
     """The earliest timer that has passed, once. The cue happens now; the moment it was due stands in the timers."""
     name = min(lead.timers, key=lambda each: (lead.due_at(each), _ORDER.get(each, 9)))
-    return advance(lead, Cue(f"due:{name}", world.now), world)
+    outcome = advance(lead, Cue(f"due:{name}", world.now), world)
+    if outcome.lead.timers.get(name) != lead.timers[name]:
+        return outcome
+    timers = {each: at for each, at in outcome.lead.timers.items() if each != name}
+    return replace(outcome, lead=replace(outcome.lead, timers=timers))  # the same moment is never decided twice
 
 
 # At the same moment: words that waited take effect first, then windows are judged, then buns cool and dry.
