@@ -115,7 +115,10 @@ def _verdict(message: Message) -> str | None:
     sent_by_machine = daemon or postmaster or nobody
     if _status_parts(message) and (sent_by_machine or subject or report):
         return "it holds a delivery status"
-    if not (sent_by_machine or subject or "x-failed-recipients" in message.headers):
+    if "dsn" in message.headers.get("content-class").lower().rpartition(":")[2]:
+        return "Content-Class says so"
+    robot = message.sender.address.startswith(("no-reply", "noreply"))
+    if not (sent_by_machine or robot or subject or "x-failed-recipients" in message.headers):
         return None
     text = _TEXTS.found(fold("\n".join(_head(message)[:40])))
     if "x-failed-recipients" in message.headers and (sent_by_machine or subject or text):
@@ -141,7 +144,9 @@ def _speaks_as_system(message: Message, *, postmaster: bool, nobody: bool) -> bo
     greets = len(lines[0]) <= 40 and lines[0].endswith((",", "!"))
     if nobody:
         return postmaster or (not greets and _has_code(message))
-    plain = postmaster and not greets and "?" not in "\n".join(lines) and _has_code(message)
+    robot = message.sender.address.startswith(("no-reply", "noreply")) and not message.reply_to
+    shown = _has_code(message) or (robot and bool(_ADDRESS.search("\n".join(lines[:6]))))
+    plain = (postmaster or robot) and shown and not greets and "?" not in "\n".join(lines)
     return plain and (not message.in_reply_to or bool(_TEXTS.found(fold(lines[0]))))
 
 

@@ -94,12 +94,12 @@ def auto_reply_reason(message: Message) -> str | None:
 
 def _report(message: Message) -> str | None:
     """Reports about mail that are no delivery reports: read receipts (RFC 8098), complaints (RFC 5965)."""
+    if any(part.content_type == "message/feedback-report" for part in message.parts):
+        return "a complaint report"
     if message.content_type != "multipart/report":
         return None
     if message.report_type == "disposition-notification":
         return "a receipt"
-    if message.report_type == "feedback-report":
-        return "a complaint report"
     return f"a report ({message.report_type})" if message.report_type not in ("", "delivery-status") else None
 
 

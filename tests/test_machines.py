@@ -275,11 +275,21 @@ def test_the_mail_that_bounced_is_named_by_its_copy_or_by_what_the_report_answer
 
 
 def test_amazon_tells_of_bounces_in_json():
-    told = '{"notificationType":"Bounce","bounce":{"bounceType":"Permanent","recipients":[{"emailAddress":"a@x.cz"}]}}'
+    told = '{"notificationType":"Bounce","bounce":{"bounceType":"Permanent","x":[{"emailAddress":"a@x.cz"}]}}'
     bounce = read_bounce(_mail("AWS Notification Message", told, ("x-amz-sns-message-id", "1")))
     assert bounce is not None
     assert bounce.failed == (Failed("a@x.cz", True, ""),)
     assert read_bounce(_mail("look at this", told)) is None
+
+
+def test_a_report_from_an_address_that_wants_no_answer_is_told_by_its_words():
+    robot = Address("", "no-reply@carrier.example")
+    text = "Your mail sent on: Thu\nCould not be delivered to: <bo@client.example>\nAs their mailbox is full."
+    bounce = read_bounce(_mail("Mail", text, sender=robot))
+    assert bounce is not None
+    assert [each.address for each in bounce.failed] == ["bo@client.example"]
+    assert read_bounce(_mail("Mail", text, sender=robot, reply_to=(ANN,))) is None
+    assert read_bounce(_mail("Mail", text)) is None
 
 
 def test_a_daemon_that_says_nothing_readable_is_still_no_person():
