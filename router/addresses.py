@@ -39,7 +39,7 @@ _COMMENT = re.compile(r"\([^()]*\)")
 _QUOTED_LOCAL = re.compile(r"\"((?:[^\"\\]|\\.)*+)\"@([^@]+)", re.S)
 _PARENTHESIS = re.compile(r"\\.|[()]", re.S)
 _ESCAPE = re.compile(r"\\(.)", re.S)
-_ODD = re.compile(r"[\s\"(),:;<>\\\ufffd]")
+_ODD = re.compile(r"[\x00-\x20\s\"(),:;<>\\\x7f-\xa0\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffd]")
 _QUOTED_SPACE = "\x01"  # stands for a space that separates no words
 _MARKS = {",": "comma", ";": "end", ":": "group"}
 _ATOM = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
@@ -176,7 +176,8 @@ def _bare(tokens: list[_Token]) -> tuple[list[str], str, bool]:
             spec += text
     words = _OBSOLETE_SPACE.sub(r"\1", spec).split()
     with_at = next((word for word in words if "@" in word and len(word) > 1), "")
-    address, is_clear = _address(with_at.strip("<>").replace(_QUOTED_SPACE, " "))
+    bare = with_at.strip("<>") if "@[" in with_at else with_at.strip("<>[]")
+    address, is_clear = _address(bare.replace(_QUOTED_SPACE, " "))
     names += [f" {word}" for word in words if word is not with_at]
     return names, address, is_clear and not names
 

@@ -79,7 +79,7 @@ def read_body(tree: Node) -> Body:
     if _is_blank(text):
         text = ""
         notes.append(_why_empty(parts))
-    return Body(text[:MAX_TEXT], html or source, bool(source), "; ".join(filter(None, notes)))
+    return Body(text[:MAX_TEXT], source or html, bool(source), "; ".join(filter(None, notes)))
 
 
 def _shown(tree: Node) -> tuple[str, str, str] | None:

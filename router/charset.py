@@ -74,7 +74,8 @@ _MAIL_CODEC = re.compile(
     r"|gb\w+|big5\w*|shift_jis\w*|euc_\w+|tis-620|hp-roman8"
 )
 _JAPANESE = ("iso2022_jp_ext", "cp932", "euc_jp")
-_ESCAPING = ("iso2022_jp_ext", "iso2022_jp", "iso2022_kr", "utf-7", "hz")  # their texts are ASCII bytes
+# Their texts are ASCII bytes, so ASCII may be read out of other ASCII: not to be guessed at where an address may stand.
+STATEFUL = ("iso2022_jp_ext", "iso2022_jp", "iso2022_kr", "utf-7", "hz", "utf-16", "utf-32")
 _ODD = re.compile(r"[^a-z0-9]+")
 
 
@@ -95,7 +96,7 @@ def codec(label: str) -> str:
 def decode(data: bytes, label: str = "") -> str:
     """`data` as text without NUL. Never raises; the worst is text with replacement characters."""
     name = codec(label) if label else ""
-    if data.isascii() and name not in _ESCAPING and b"\x1b$" not in data and b"\0" not in data:
+    if data.isascii() and name not in STATEFUL and b"\x1b$" not in data and b"\0" not in data:
         return data.decode("ascii")
     guesses = _guesses(data, name)
     for guess in guesses:

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from router.charset import codec, decode
+from router.charset import STATEFUL, codec, decode
 
 MAX_BLOCK = 64 * 1024  # bytes of a header block that are read
 MAX_VALUE = 8 * 1024  # characters of one field
@@ -43,7 +43,7 @@ _WORD = re.compile(
 _ID = re.compile(r"<([^<>]{1,998})>")
 _COMMENT = re.compile(r"\([^()]*\)")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
-_TOKEN = re.compile(r"[\s\"]*([\w!#$&^.+-]{1,100})(?:\s*/\s*([\w!#$&^.+-]{1,100}))?")
+_TOKEN = re.compile(r"[\s\"]*+[\w!#$&^.+-]{1,100}+(?:\s*+/\s*+[\w!#$&^.+-]{1,100}+)?(?!\s*=)")
 _PARAMETER = re.compile(r"(?:^|[;\s])([^\s;=\"*]{1,60})(?:\*(\d{1,3}))?(\*)?\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"?|([^;]*))")
 _SPACED = ("name", "filename", "boundary")  # may hold spaces although they are not quoted
 
@@ -85,7 +85,7 @@ def split_headers(raw: bytes, start: int = 0, end: int | None = None) -> tuple[H
     fields, used = _fields(lines)
     if used < len(lines):
         body = min(end, start + len(newline.join([*lines[:used], ""]).encode("utf-8", "surrogateescape")))
-    if not text.isascii() or "\x1b$" in text or "\0" in text:
+    if not text.isascii() or "\0" in text:
         charsets = _charsets(raw, start, body, end)
         fields = [(name, _redecoded(value, charsets)) for name, value in fields]
     return Headers(tuple(fields)), body
@@ -150,26 +150,29 @@ def _unfolded(fields: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
 def _charsets(raw: bytes, start: int, body: int, end: int) -> list[str]:
     """The charsets that the mail names for its texts; raw 8-bit headers are mostly in one of them."""
     windows = raw[start : min(body, start + MAX_BLOCK)], raw[body : min(end, body + MAX_BLOCK)]
-    labels = (label.decode("ascii") for window in windows for label in _CHARSET.findall(window)[:20])
-    return [label for label in dict.fromkeys(labels) if codec(label) not in ("", "utf-8")]
+    labels = dict.fromkeys(label.decode("ascii") for window in windows for label in _CHARSET.findall(window)[:20])
+    known = (("euc_jp" if codec(label).startswith("iso2022_jp") else codec(label)) for label in labels)
+    return [name for name in known if name not in ("", "utf-8", *STATEFUL)]
 
 
 def _redecoded(value: str, charsets: list[str]) -> str:
     """A value that is not UTF-8 read in a charset of the mail; NUL stays visible, so that no address hides in it."""
     value = value.replace("\0", "\ufffd")
     try:
-        data = value.encode("utf-8")
+        value.encode("utf-8")
     except UnicodeEncodeError:
         data = value.encode("utf-8", "surrogateescape")
-        asian = (label for label in charsets if codec(label) in _TWO_BYTE and not _LONE_BYTE.search(data))
+        asian = (name for name in charsets if name in _TWO_BYTE and not _LONE_BYTE.search(data))
         return decode(data, next(asian, "") or next(iter(charsets), ""))
-    return decode(data, "iso-2022-jp") if b"\x1b$" in data else value
+    return value
 
 
 def decode_words(value: str) -> str:
     """`value` on one line with its encoded words decoded (RFC 2047); what cannot be decoded stays as it is."""
     if "=?" in value:
         value = _decoded(value)
+    elif "\x1b$" in value and value.isascii():  # Japanese mail before MIME
+        value = decode(value.encode("ascii"), "iso-2022-jp")
     return " ".join(value.split()).translate(_CONTROLS)
 
 
@@ -262,7 +265,7 @@ def read_parameters(value: str) -> tuple[str, tuple[tuple[str, str], ...]]:
         else:
             plain.setdefault(name, text)
     plain |= {name: _joined(found) for name, found in pieces.items()}
-    return (re.sub(r"\s", "", head[0]).lower() if head else ""), tuple(plain.items())
+    return (re.sub(r"[\s\"]", "", head[0]).lower() if head else ""), tuple(plain.items())
 
 
 def _joined(pieces: dict[int, tuple[bool, str]]) -> str:
