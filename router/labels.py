@@ -25,21 +25,15 @@ BLOCK = 40
 AUTHOR_WITHIN = 8  # lines from a block's first to its "from"
 
 
-def _load() -> dict[str, dict[str, list[str]]]:
-    """The words of `phrases/forward.toml`, casefolded as the lines are that they are compared with."""
-    tables = load_table("forward")
-    months = tables.pop("months")
-    words = {table: {key: [w.casefold() for w in ws] for key, ws in kinds.items()} for table, kinds in tables.items()}
-    words["months"] = {str(number): names for number, names in enumerate(months["names"], 1)}
-    words["weekdays"] = {"never": months["never"]}
-    return words
-
-
-WORDS = _load()
+_TABLE = load_table("forward")
+WORDS: dict[str, dict[str, list[str]]] = {
+    part: {kind: [word.casefold() for word in words] for kind, words in _TABLE[part].items()}
+    for part in ("labels", "separators", "subject", "words")
+}
 _KINDS = ("other", "cc", "to", "subject", "date", "from")  # the later wins where two languages share a word
 _LABELS: dict[str, str] = {name: kind for kind in _KINDS for name in WORDS["labels"][kind]}
-_MONTHS = {stem.casefold(): int(number) for number, stems in WORDS["months"].items() for stem in stems}
-_NEVER_MONTHS = frozenset(WORDS["weekdays"]["never"])
+_MONTHS = {stem.casefold(): number for number, stems in enumerate(_TABLE["months"]["names"], 1) for stem in stems}
+_NEVER_MONTHS = frozenset(_TABLE["months"]["never"])
 _WROTE = tuple(WORDS["words"]["wrote"])
 _BEHALF = tuple(WORDS["words"]["behalf"])
 
@@ -122,7 +116,7 @@ def block_at(lines: Sequence[str], start: int) -> Block | None:
     last = ""
     for index in range(start, min(len(lines), start + BLOCK)):
         label = label_of(lines[index])
-        if label and label[0] == "from" and "from" in values:
+        if label and label[0] in ("from", "subject") and label[0] in values:
             break
         if index - start > AUTHOR_WITHIN and "from" not in values:
             break
@@ -187,7 +181,7 @@ def jammed_block(line: str, index: int) -> Block | None:
     """
     line = tidy(line) if len(line) <= LINE else line[: 8 * LINE].translate(_TIDY)
     label = label_of(line)
-    folded = line.lower()
+    folded = line.replace("İ", "I").lower()
     if not label or label[0] != "from" or len(folded) != len(line):
         return None
     author = _BRACKETED.search(line)

@@ -39,6 +39,7 @@ _UNSUBSCRIBE = Phrases(_TABLE["bulk"]["unsubscribe"])
 _MAILERS = Phrases(_TABLE["bulk"]["mailers"])
 _BULK_HEADERS = tuple(_TABLE["bulk"]["headers"])
 _LIST_HEADERS = tuple(_TABLE["bulk"]["lists"])
+_NAMING_HEADERS = ("list-id", "list-post", "mailing-list", "x-mailing-list")
 _NO_REPLY = tuple(_AUTO["sender"]["no_reply"])
 _ROBOT_SENDERS = tuple(_AUTO["sender"]["robots"])
 _BULK_SENDERS = (*_TABLE["bulk"]["senders"], *_NO_REPLY)
@@ -232,7 +233,8 @@ def bulk_reason(message: Message, own_lists: Sequence[str] = ()) -> str | None:
         return spam
     own = [each.strip(" <>").lower() for each in own_lists if each.strip(" <>")]
     values = [(name, headers.get(name)[:1_000].lower()) for name in _LIST_HEADERS if name in headers]
-    ours = any(name in value or name.replace("@", ".") in value for name in own for _, value in values)
+    naming = [value for name, value in values if name in _NAMING_HEADERS]  # an unsubscribe link may hold our address
+    ours = any(name in value or name.replace("@", ".") in value for name in own for value in naming)
     if values and not ours:
         return f"a list's mail ({values[0][0].title()})"
     precedence = fold(headers.get("precedence")[:VALUE])

@@ -305,6 +305,7 @@ def test_a_daemon_that_says_nothing_readable_is_still_no_person():
     [
         (("list-id", "Python <python-list.python.org>"),),
         (("list-unsubscribe", "<https://shop.example/u>"),),
+        (("list-unsubscribe", "<https://shop.example/u?for=hello@collective.example>"),),
         (("precedence", "bulk"),),
         (("x-spam-flag", "YES"),),
         (("x-spam-status", "Yes, score=12"),),
