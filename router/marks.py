@@ -98,7 +98,7 @@ def _plain_line(line: str) -> str:
     if mark == _REPLY:
         word, _, meaning, _ = rest.split(_SPLIT)
         return f"  {word} – {meaning}"
-    return rest if mark in _MARKS else line
+    return rest if mark in _MARKS else line.rstrip()
 
 
 # -- HTML --------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Shown:
     client: str  # the address; "" while it is withheld or unknown
     client_name: str
     company: str  # the address's domain
-    who: str  # the client in one line, as far as the reader may know: "Maria Ek, acme.example"
+    who: str  # the client in one line, as far as the reader may know: "Maria Ek (acme.example)"
     greeting: str  # the client's name if it can stand behind "Hello", else ""
     status: str
     stage: str
@@ -83,7 +83,8 @@ def show_lead(lead: Lead, world: World, house: House, language: str, withheld: b
     letters = tuple(letter.text for letter in lead.letters[-_LETTERS:] if letter.who == "client")
     if withheld and house.show_client != "all":
         client = ""
-        text, letters = withhold(text), tuple(withhold(each) for each in letters)
+        secret = name if house.show_client == "none" else ""
+        text, letters = withhold(text, secret), tuple(withhold(each, secret) for each in letters)
         if house.show_client == "none":
             name, company = "", ""
     word = house.words["DOU"] if lead.status == "dough" else house.words["BUN"]
@@ -121,7 +122,7 @@ def _names(keys: Sequence[str], world: World) -> tuple[str, ...]:
 
 def _who(name: str, client: str, company: str) -> str:
     known = f"{name} <{client}>" if name and client else client
-    return known or ", ".join(each for each in (name, company) if each)
+    return known or (f"{name} ({company})" if name and company else name or company)
 
 
 def excerpt(text: str) -> str:
@@ -145,9 +146,12 @@ _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,250}\.[A-Za-z]{2,
 _PHONE = re.compile(r"(?<![\w-])\+?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?![\w-])")
 
 
-def withhold(text: str) -> str:
-    """The text without mail addresses and phone numbers: they come with the award."""
-    return "\n".join(_PHONE.sub("…", _ADDRESS.sub("…", line[:2000])) for line in text.split("\n"))
+def withhold(text: str, name: str = "") -> str:
+    """The text without mail addresses, phone numbers and that name: they come with the award."""
+    words = [re.escape(word) for word in name[:200].split() if len(word) > 2]
+    hidden = re.compile(rf"\b(?:{'|'.join(words)})\b", re.I) if words else None
+    lines = (_PHONE.sub("…", _ADDRESS.sub("…", line[:2000])) for line in text.split("\n"))
+    return "\n".join(hidden.sub("…", line) if hidden else line for line in lines)
 
 
 def show_people(keys: Sequence[str], lead: Lead | None, world: World) -> tuple[Person, ...]:
