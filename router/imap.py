@@ -212,7 +212,7 @@ class Connection(IMAPClient):  # type: ignore[misc]
     def has_unread(self) -> bool:
         """Whether bytes were taken from the socket, or by TLS, that nobody has read yet: poll() cannot see them."""
         if (unread := getattr(self._imap, "_readbuf", None)) is not None:  # Python 3.14 on
-            return any(unread)
+            return any(unread) or bool(getattr(self.socket(), "pending", int)())
         self.socket().setblocking(False)
         try:
             return bool(self._imap.file.peek(1))

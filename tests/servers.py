@@ -92,7 +92,8 @@ def make_certificates(folder: Path, name: str = "localhost") -> Certificates:
     """An authority of its own and a certificate for `name`, made with the openssl command."""
     made = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     days = ["-days", "30", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    _openssl("req", "-x509", *days, "-subj", "/CN=Test authority", "-keyout", folder / "ca.key", "-out", made.authority)
+    rights = ["-subj", "/CN=Test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    _openssl("req", "-x509", *days, *rights, "-keyout", folder / "ca.key", "-out", made.authority)
     signer = ["-CA", made.authority, "-CAkey", folder / "ca.key"]
     names = f"subjectAltName=DNS:{name}" + (",IP:127.0.0.1" if name == "localhost" else "")
     leaf = ["-subj", f"/CN={name}", "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"]

@@ -79,11 +79,11 @@ class TestSearching:
         assert found.older == 2
 
     def test_more_mails_than_one_command_names(self, mailbox: Mailbox) -> None:
-        for number in range(520):
+        for number in range(820):
             mailbox.deliver(b"Subject: %d\r\n\r\nx\r\n" % number)
         found = mailbox.inbox.search("INBOX")
-        assert len(found.met) == 520
-        assert len(list(mailbox.inbox.fetch("INBOX", found.met))) == 520
+        assert len(found.met) == 820
+        assert len(list(mailbox.inbox.fetch("INBOX", found.met))) == 820
 
     def test_message_ids_are_found_again_for_a_store_that_was_cut(self, mailbox: Mailbox) -> None:
         mailbox.deliver(mail(1), received=MONDAY)

@@ -400,12 +400,27 @@ class TestFiling:
         with connected(scripted) as inbox:
             assert inbox.ensure_folders(["Handled"]) == ["Handled"]
 
+    def test_a_mail_that_vanishes_in_the_same_moment(self, scripted: ScriptedImap) -> None:
+        """Dovecot says no to the whole MOVE then."""
+        scripted.folders["Handled"] = Folder()
+        first, second = scripted.inbox.put(RAW), scripted.inbox.put(RAW)
+
+        def too_late(session: Session, tag: str, line: str) -> None:
+            scripted.inbox.mails.remove(first)
+            session.send(f"{tag} NO [EXPUNGEISSUED] Some of the requested messages no longer exist.\r\n".encode())
+
+        scripted.bend("MOVE", too_late)
+        with connected(scripted) as inbox:
+            filed = inbox.file("INBOX", [first.uid, second.uid], "Handled")
+        assert (filed.done, filed.missing) == ((second.uid,), (first.uid,))
+
     def test_many_mails_are_filed_in_batches(self, scripted: ScriptedImap) -> None:
         scripted.folders["Handled"] = Folder()
-        uids = [scripted.inbox.put(RAW).uid for _ in range(600)]
+        uids = [scripted.inbox.put(RAW).uid for _ in range(1700)]
         with connected(scripted, read_timeout=10.0) as inbox:
-            assert len(inbox.file("INBOX", uids, "Handled").done) == 600
-        assert [line.count(",") + 1 for line in scripted.said("MOVE")] == [250, 250, 100]
+            assert inbox.file("INBOX", uids, "Handled").done == tuple(uids)
+        assert [line.count(",") + 1 for line in scripted.said("MOVE")] == [800, 800, 100]
+        assert max(map(len, scripted.commands)) < 8000
 
     def test_a_mailbox_that_may_only_be_read(self, scripted: ScriptedImap) -> None:
         def only_read(session: Session, tag: str, line: str) -> None:
