@@ -1,9 +1,9 @@
 """Words that mail programs write by themselves, in some forty languages.
 
-Job: data, and nothing else, for whoever takes a mail apart: the verbs of attribution lines ("Bob wrote:"), the labels of
-header blocks ("From:", "Von:", "发件人："), month and day names, separators, phone signatures, banners, disclaimers.
-Everything is lower-case; compare with `str.casefold()` or `lower()`. Core: imports nothing. Leaves out every rule: which
-of these words prove what is said in `quotes.py`, `signature.py` and `forward.py`.
+Job: data, and nothing else, for whoever takes a mail apart: the verbs of attribution lines ("Bob wrote:"), the labels
+of header blocks ("From:", "Von:", "发件人："), month and day names, separators, phone signatures, banners, disclaimers.
+Everything is in lower case; compare with `lines.fold`. Core: imports nothing. Leaves out every rule: which of these
+words prove something is said in `attribution.py`, `quotes.py` and `signature.py`.
 """
 
 from __future__ import annotations
@@ -50,37 +50,20 @@ WROTE = _words(
 
 # The same where words are not parted by spaces: looked for anywhere in the line.
 WROTE_PARTS = (
-    "写道",
-    "寫道",
-    "写到",
-    "来信",
-    "のメッセージ",
-    "のメール",
-    "書きました",
-    "作成",
-    "작성",
-    "썼습니다",
-    "님의 메시지",
-    "쓴 글",
-    "เขียน",
-)
+    "写道", "寫道", "写到", "来信", "のメッセージ", "のメール", "書きました", "作成", "작성", "썼습니다",
+    "님의 메시지", "쓴 글", "เขียน",
+)  # fmt: skip
 
 # Openings that stand for the verb: "Quoting Bob <bob@example.org>:".
 WROTE_PHRASES = (
-    "quoting ", "zitat von ", "posted by ", "citando a ", "in message ", "in article ", "missatge de ", "citation de ",
-    "said the following", "message from ",
+    "quoting ", "zitat von ", "posted by ", "citando a ", "in message ", "in article ", "missatge de ",
+    "citation de ", "said the following", "message from ",
 )  # fmt: skip
 # Openings of attributions that are not followed by a date.
 ATTRIBUTION_STARTS = (
-    "ในวันที่",
-    "เมื่อ",
-    "Quoting ",
-    "Zitat von ",
-    "In message <",
-    "In article <",
-    "Wiadomość napisana",
+    "ในวันที่", "เมื่อ", "Quoting ", "Zitat von ", "In message <", "In article <", "Wiadomość napisana",
     "Missatge de ",
-)
+)  # fmt: skip
 
 # The word that opens an attribution and is followed at once by a date: "On Mon, …", "Am 3.5.", "W dniu …".
 OPENERS = _words(
@@ -107,8 +90,10 @@ MONTHS = _words(
     gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre gen mag giu lug ott
     maj augusti
     marts desember des janúar febrúar apríl maí júní júlí ágúst nóvember
-    tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta
-    joulukuuta tammi helmi maalis huhti touko kesä heinä elo syys loka marras joulu tammik helmik maalisk huhtik toukok
+    tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta
+    marraskuuta
+    joulukuuta tammi helmi maalis huhti touko kesä heinä elo syys loka marras joulu tammik helmik maalisk huhtik
+    toukok
     kesäk heinäk elok syysk lokak marrask jouluk
     stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia
     sty lut kwi cze lip sie wrz paź lis gru styczeń luty marzec kwiecień czerwiec lipiec sierpień wrzesień październik
@@ -159,7 +144,8 @@ DAYS = _words(
     mandag tirsdag lørdag søndag man tir tirs tors ons fre lør søn
     maanantai tiistai keskiviikko torstai perjantai lauantai sunnuntai ma ti ke to pe la su
     mánudagur þriðjudagur miðvikudagur fimmtudagur föstudagur laugardagur sunnudagur
-    poniedziałek wtorek środa czwartek piątek sobota niedziela poniedziałku środę sobotę niedzielę pon wt śr czw pt sob niedz
+    poniedziałek wtorek środa czwartek piątek sobota niedziela poniedziałku środę sobotę niedzielę pon wt śr czw pt
+    sob niedz
     pondělí úterý středa čtvrtek pátek sobota neděle po út st čt pá so ne pondelok utorok streda štvrtok piatok nedeľa
     hétfő kedd szerda csütörtök péntek szombat vasárnap
     luni marți miercuri joi vineri sâmbătă duminică
@@ -573,7 +559,7 @@ LABELS: dict[str, str] = {
     **dict.fromkeys(_FROM, "from"),
 }
 
-# In a line between dashes ("-----Original Message-----", "---- Vidarebefordrat brev ----") one of these makes it a separator.
+# In a line between dashes ("-----Original Message-----") one of these makes it a separator.
 SEPARATOR_WORDS = _words(
     """
     message messages mail email e-mail original forwarded forward reply replied
@@ -582,7 +568,8 @@ SEPARATOR_WORDS = _words(
     mensaje reenviado mensagem original encaminhada reencaminhada
     messaggio originale inoltrato
     bericht oorspronkelijk doorgestuurd oorspronkelijke origineel
-    meddelande ursprungligt ursprungsmeddelande originalmeddelande vidarebefordrat vidarebefordrad brev svarsmeddelande
+    meddelande ursprungligt ursprungsmeddelande originalmeddelande vidarebefordrat vidarebefordrad brev
+    svarsmeddelande
     meddelelse besked oprindelig videresendt melding opprinnelig original videresendt
     viesti alkuperäinen välitetty edelleenlähetetty
     skeyti framsent upprunalegt
@@ -605,20 +592,9 @@ SEPARATOR_WORDS = _words(
     """
 )
 SEPARATOR_PARTS = (
-    "邮件",
-    "郵件",
-    "转发",
-    "轉寄",
-    "原始",
-    "メッセージ",
-    "メール",
-    "転送",
-    "메시지",
-    "메일",
-    "전달",
-    "원본",
+    "邮件", "郵件", "转发", "轉寄", "原始", "メッセージ", "メール", "転送", "메시지", "메일", "전달", "원본",
     "ข้อความ",
-)
+)  # fmt: skip
 
 # A whole line that says by itself that an older mail follows (dashes and the colon taken off).
 SEPARATOR_LINES = _phrases(
@@ -726,10 +702,11 @@ SEPARATOR_LINES = _phrases(
 REPLY_ABOVE = (
     "reply above this line", "reply above the line", "type your reply above", "respond above this line",
     "write your reply above", "write above this line", "add your reply above", "oberhalb dieser linie antworten",
-    "antworten sie oberhalb dieser", "bitte oberhalb dieser", "über dieser zeile antworten", "au-dessus de cette ligne",
-    "ci-dessus de cette ligne", "encima de esta línea", "acima desta linha", "sopra questa riga", "al di sopra di questa",
-    "boven deze regel", "boven deze lijn", "ovanför denna rad", "ovanför den här raden", "över denna rad", "over denne linje",
-    "over denne linjen", "tämän rivin yläpuolelle", "powyżej tej linii", "nad tímto řádkem", "original message processed by",
+    "antworten sie oberhalb dieser", "bitte oberhalb dieser", "über dieser zeile antworten",
+    "au-dessus de cette ligne", "ci-dessus de cette ligne", "encima de esta línea", "acima desta linha",
+    "sopra questa riga", "al di sopra di questa", "boven deze regel", "boven deze lijn", "ovanför denna rad",
+    "ovanför den här raden", "över denna rad", "over denne linje", "over denne linjen", "tämän rivin yläpuolelle",
+    "powyżej tej linii", "nad tímto řádkem", "original message processed by",
 )  # fmt: skip
 
 # How a phone, an app or a web mail signs by itself. `^` = the line begins so; others anywhere in a short line.
@@ -933,226 +910,173 @@ PHONE_STARTS = _phrases(
     """
 )
 PHONE_ENDS = (
-    " gesendet",
-    " gesendet.",
-    " from mobile",
-    " from my mobile",
-    " herunterladen",
-    " downloaden",
-    "から送信",
-    "から送信されました",
-    "에서 보냄",
-    "에서 보내기",
-    "에서 보냈습니다",
-    "küldve",
-    "gönderildi",
-    "傳送",
-    "发送",
+    " gesendet", " gesendet.", " from mobile", " from my mobile", " herunterladen", " downloaden", "から送信",
+    "から送信されました", "에서 보냄", "에서 보내기", "에서 보냈습니다", "küldve", "gönderildi", "傳送", "发送",
     "发出的邮件",
-)
+)  # fmt: skip
+# … of which these say too little without a device.
+PHONE_STARTS_WITH_DEVICE = (
+    "from my", "från min", "나의", "내", "sent by", "outlook", "lähetetty", "poslano", "sent on",
+)  # fmt: skip
 # … an ending counts only where the line names a device or a program as well.
 DEVICES = (
-    "iphone", "ipad", "ipod", "android", "mobil", "mobile", "handy", "smartphone", "phone", "blackberry", "samsung",
-    "galaxy", "huawei", "xiaomi", "outlook", "mail", "windows", "yahoo", "gmail", "telefon", "téléphone", "móvil",
-    "teléfono", "celular", "telemóvel", "cellulare", "telefoon", "puhelin", "telefonu", "手机", "手機", "スマート", "휴대",
-    "tablet", "nokia", "sony", "htc", "pixel", "spark", "airmail", "proton", "k-9", "app", "device", "lumia", "xperia",
-    "телефон", "айфон",
+    "iphone", "iphon", "ipad", "ipod", "android", "mobil", "mobile", "handy", "smartphone", "phone", "blackberry",
+    "samsung", "galaxy", "huawei", "xiaomi", "outlook", "mail", "windows", "yahoo", "gmail", "telefon", "téléphone",
+    "móvil", "teléfono", "celular", "telemóvel", "cellulare", "telefoon", "puhelin", "telefonu", "手机", "手機",
+    "スマート", "휴대", "tablet", "nokia", "sony", "htc", "pixel", "spark", "airmail", "proton", "k-9", "app",
+    "device", "lumia", "xperia", "телефон", "айфон",
 )  # fmt: skip
 
 # A line that a mail server's banner begins with or holds: enough by itself.
 BANNER_LINES = (
-    "you don't often get email from",
-    "you do not often get email from",
-    "some people who received this message don't often get email from",
-    "don't often receive email from",
-    "learn why this is important",
-    "this email originated from outside",
-    "this e-mail originated from outside",
-    "this message originated from outside",
-    "this mail originated from outside",
-    "this email originates from outside",
-    "this email was sent from outside",
-    "this message was sent from outside",
-    "this email came from outside",
-    "this message came from outside",
-    "this email is from an external",
-    "this message is from an external",
-    "this is an external email",
-    "external email: use caution",
-    "external sender: use caution",
-    "this sender might be impersonating",
-    "be careful with this message",
-    "you have not previously corresponded with this sender",
-    "zjqcmqryfpfptbanner",
-    "report suspicious",
-    "sie erhalten nicht häufig e-mails von",
-    "sie erhalten nicht oft eine e-mail von",
-    "sie erhalten nicht oft e-mails von",
-    "einige personen, die diese nachricht erhalten haben",
-    "diese e-mail stammt von außerhalb",
-    "diese e-mail kommt von außerhalb",
-    "diese nachricht stammt von außerhalb",
-    "diese nachricht kommt von einem externen absender",
-    "diese e-mail wurde von einem externen absender",
-    "vous n'obtenez pas souvent d'e-mail",
-    "vous n'obtenez pas souvent d'e-mails",
-    "vous ne recevez pas souvent de courrier",
-    "vous ne recevez pas souvent d'e-mail",
-    "certaines personnes qui ont reçu ce message",
-    "ce message provient de l'extérieur",
-    "ce courriel provient de l'extérieur",
-    "cet e-mail provient de l'extérieur",
-    "cet e-mail provient d'un expéditeur externe",
-    "ce message provient d'un expéditeur externe",
-    "no suele recibir correo electrónico de",
-    "no suele recibir correos electrónicos de",
-    "no sueles recibir correos",
-    "algunas personas que recibieron este mensaje",
-    "este correo electrónico se originó fuera",
-    "este correo se originó fuera",
-    "este correo proviene de fuera",
-    "este mensaje proviene de fuera",
-    "este mensaje se originó fuera",
-    "você não costuma receber emails de",
-    "não costuma receber e-mails de",
-    "não costuma receber emails de",
-    "este email foi enviado de fora",
-    "este e-mail foi enviado de fora",
-    "esta mensagem foi enviada de fora",
-    "este e-mail teve origem fora",
-    "este email teve origem fora",
-    "non si ricevono spesso messaggi di posta",
-    "non ricevi spesso messaggi di posta",
-    "non ricevi spesso email da",
-    "non ricevi spesso e-mail da",
-    "questo messaggio proviene dall'esterno",
-    "questa email proviene dall'esterno",
-    "questa e-mail proviene dall'esterno",
-    "questo messaggio è stato inviato dall'esterno",
-    "u ontvangt niet vaak e-mail van",
-    "je ontvangt niet vaak e-mail van",
-    "u ontvangt niet vaak e-mails van",
-    "deze e-mail is afkomstig van buiten",
-    "deze e-mail komt van buiten",
-    "dit bericht is afkomstig van buiten",
-    "dit bericht komt van buiten",
-    "deze e-mail is verzonden van buiten",
-    "du får inte ofta e-post från",
-    "du får inte e-post ofta från",
-    "du får inte ofta mejl från",
-    "det här mejlet kommer från en avsändare utanför",
-    "detta mejl kommer från en avsändare utanför",
-    "detta mail kommer från en avsändare utanför",
-    "det här e-postmeddelandet kommer från en extern",
-    "detta e-postmeddelande kommer från en extern",
-    "detta meddelande kommer från en extern",
-    "det här meddelandet kommer från en extern",
-    "detta mejl kommer från en extern",
-    "du modtager ikke ofte mails fra",
-    "du modtager ikke ofte mail fra",
-    "du får ikke ofte mails fra",
-    "denne mail kommer fra en ekstern",
-    "denne e-mail kommer fra en ekstern",
-    "denne mail er sendt uden for",
-    "denne e-mail kommer uden for",
-    "denne e-mail er sendt fra en ekstern",
-    "du får ikke ofte e-post fra",
-    "denne e-posten kommer fra en ekstern",
-    "denne e-posten er sendt fra en ekstern",
-    "denne e-posten kommer fra utenfor",
-    "denne meldingen kommer fra en ekstern",
-    "et saa usein sähköpostia osoitteesta",
-    "et saa usein sähköpostiviestejä",
-    "tämä viesti on peräisin organisaation ulkopuolelta",
-    "tämä viesti on lähetetty organisaation ulkopuolelta",
-    "tämä sähköposti on lähetetty organisaation ulkopuolelta",
-    "tämä viesti tuli organisaation ulkopuolelta",
-    "nie otrzymujesz często wiadomości e-mail",
-    "nieczęsto otrzymujesz wiadomości",
-    "nie otrzymujesz często wiadomości",
-    "ta wiadomość pochodzi spoza",
-    "ta wiadomość e-mail pochodzi spoza",
-    "ten e-mail pochodzi spoza",
-    "wiadomość pochodzi spoza",
-    "tento e-mail pochází z",
-    "вы нечасто получаете письма от",
-    "вы редко получаете",
-    "это письмо отправлено извне",
-)
+    "you don't often get email from", "you do not often get email from",
+    "some people who received this message don't often get email from", "don't often receive email from",
+    "learn why this is important", "this email originated from outside", "this e-mail originated from outside",
+    "this message originated from outside", "this mail originated from outside",
+    "this email originates from outside", "this email was sent from outside", "this message was sent from outside",
+    "this email came from outside", "this message came from outside", "this email is from an external",
+    "this message is from an external", "this is an external email", "external email: use caution",
+    "external sender: use caution", "this sender might be impersonating", "be careful with this message",
+    "you have not previously corresponded with this sender", "zjqcmqryfpfptbanner", "report suspicious",
+    "sie erhalten nicht häufig e-mails von", "sie erhalten nicht oft eine e-mail von",
+    "sie erhalten nicht oft e-mails von", "einige personen, die diese nachricht erhalten haben",
+    "diese e-mail stammt von außerhalb", "diese e-mail kommt von außerhalb", "diese nachricht stammt von außerhalb",
+    "diese nachricht kommt von einem externen absender", "diese e-mail wurde von einem externen absender",
+    "vous n'obtenez pas souvent d'e-mail", "vous n'obtenez pas souvent d'e-mails",
+    "vous ne recevez pas souvent de courrier", "vous ne recevez pas souvent d'e-mail",
+    "certaines personnes qui ont reçu ce message", "ce message provient de l'extérieur",
+    "ce courriel provient de l'extérieur", "cet e-mail provient de l'extérieur",
+    "cet e-mail provient d'un expéditeur externe", "ce message provient d'un expéditeur externe",
+    "no suele recibir correo electrónico de", "no suele recibir correos electrónicos de",
+    "no sueles recibir correos", "algunas personas que recibieron este mensaje",
+    "este correo electrónico se originó fuera", "este correo se originó fuera", "este correo proviene de fuera",
+    "este mensaje proviene de fuera", "este mensaje se originó fuera", "você não costuma receber emails de",
+    "não costuma receber e-mails de", "não costuma receber emails de", "este email foi enviado de fora",
+    "este e-mail foi enviado de fora", "esta mensagem foi enviada de fora", "este e-mail teve origem fora",
+    "este email teve origem fora", "non si ricevono spesso messaggi di posta",
+    "non ricevi spesso messaggi di posta", "non ricevi spesso email da", "non ricevi spesso e-mail da",
+    "questo messaggio proviene dall'esterno", "questa email proviene dall'esterno",
+    "questa e-mail proviene dall'esterno", "questo messaggio è stato inviato dall'esterno",
+    "u ontvangt niet vaak e-mail van", "je ontvangt niet vaak e-mail van", "u ontvangt niet vaak e-mails van",
+    "deze e-mail is afkomstig van buiten", "deze e-mail komt van buiten", "dit bericht is afkomstig van buiten",
+    "dit bericht komt van buiten", "deze e-mail is verzonden van buiten", "du får inte ofta e-post från",
+    "du får inte e-post ofta från", "du får inte ofta mejl från", "det här mejlet kommer från en avsändare utanför",
+    "detta mejl kommer från en avsändare utanför", "detta mail kommer från en avsändare utanför",
+    "det här e-postmeddelandet kommer från en extern", "detta e-postmeddelande kommer från en extern",
+    "detta meddelande kommer från en extern", "det här meddelandet kommer från en extern",
+    "detta mejl kommer från en extern", "du modtager ikke ofte mails fra", "du modtager ikke ofte mail fra",
+    "du får ikke ofte mails fra", "denne mail kommer fra en ekstern", "denne e-mail kommer fra en ekstern",
+    "denne mail er sendt uden for", "denne e-mail kommer uden for", "denne e-mail er sendt fra en ekstern",
+    "du får ikke ofte e-post fra", "denne e-posten kommer fra en ekstern", "denne e-posten er sendt fra en ekstern",
+    "denne e-posten kommer fra utenfor", "denne meldingen kommer fra en ekstern",
+    "et saa usein sähköpostia osoitteesta", "et saa usein sähköpostiviestejä",
+    "tämä viesti on peräisin organisaation ulkopuolelta", "tämä viesti on lähetetty organisaation ulkopuolelta",
+    "tämä sähköposti on lähetetty organisaation ulkopuolelta", "tämä viesti tuli organisaation ulkopuolelta",
+    "nie otrzymujesz często wiadomości e-mail", "nieczęsto otrzymujesz wiadomości",
+    "nie otrzymujesz często wiadomości", "ta wiadomość pochodzi spoza", "ta wiadomość e-mail pochodzi spoza",
+    "ten e-mail pochodzi spoza", "wiadomość pochodzi spoza", "tento e-mail pochází z",
+    "вы нечасто получаете письма от", "вы редко получаете", "это письмо отправлено извне",
+)  # fmt: skip
 # Otherwise a banner needs one word from each of two of these rows, the first always.
 BANNER_OUTSIDE = (
     "external", "extern", "externe", "externer", "externen", "externo", "externa", "esterno", "esterna", "ekstern",
-    "eksternt", "ulkoinen", "ulkopuolelta", "ulkopuolinen", "zewnętrzn", "spoza organizacji", "outside", "außerhalb",
-    "buiten de organisatie", "fuera de la", "fora da", "dall'esterno", "utanför", "uden for", "utenfor", "внешн", "extérieur",
+    "eksternt", "ulkoinen", "ulkopuolelta", "ulkopuolinen", "zewnętrzn", "spoza organizacji", "outside",
+    "außerhalb", "buiten de organisatie", "fuera de la", "fora da", "dall'esterno", "utanför", "uden for",
+    "utenfor", "внешн", "extérieur",
 )  # fmt: skip
 BANNER_CAUTION = (
     "caution", "warning", "attention", "be careful", "vorsicht", "achtung", "warnung", "prudence", "avertissement",
-    "atención", "precaución", "advertencia", "cuidado", "atenção", "aviso", "attenzione", "avviso", "let op", "opgelet",
-    "waarschuwing", "varning", "var försiktig", "observera", "obs!", "advarsel", "vær forsigtig", "vær forsiktig", "pas på",
-    "varo", "varoitus", "huomio", "uwaga", "ostrożn", "ostrzeżenie", "внимание", "осторожно", "pozor",
-    "do not click", "don't click", "links or", "attachments", "nicht auf links", "anhänge", "pièces jointes", "adjuntos",
-    "anexos", "allegati", "bijlagen", "bilagor", "vedhæftede", "vedlegg", "liitteitä", "załącznik",
+    "atención", "precaución", "advertencia", "cuidado", "atenção", "aviso", "attenzione", "avviso", "let op",
+    "opgelet", "waarschuwing", "varning", "var försiktig", "observera", "obs!", "advarsel", "vær forsigtig",
+    "vær forsiktig", "pas på", "varo", "varoitus", "huomio", "uwaga", "ostrożn", "ostrzeżenie", "внимание",
+    "осторожно", "pozor", "do not click", "don't click", "links or", "attachments", "nicht auf links", "anhänge",
+    "pièces jointes", "adjuntos", "anexos", "allegati", "bijlagen", "bilagor", "vedhæftede", "vedlegg", "liitteitä",
+    "załącznik",
 )  # fmt: skip
 # Where a banner has come to its end, so that a line below it in small letters is the writer's.
 BANNER_ENDS = (
-    ".", "!", "?", ">", "]", "*", "important", "wichtig ist", "viktigt", "viktig", "vigtigt", "importante", "belangrijk is",
-    "tärkeää", "ważne", "safe", "caution", "attachments", "links",
+    ".", "!", "?", ">", "]", "*", "important", "wichtig ist", "viktigt", "viktig", "vigtigt", "importante",
+    "belangrijk is", "tärkeää", "ważne", "safe", "caution", "attachments", "links",
 )  # fmt: skip
 # A following line of the same paragraph is still the banner's when it speaks of one of these.
 BANNER_MORE = (
     *BANNER_CAUTION,
-    "click", "link", "attachment", "sender", "recogni", "trust", "safe", "organi", "verify", "phishing", "suspicious",
-    "important", "aka.ms", "klicken", "absender", "inhalt", "sicher", "vertrau", "wichtig", "cliquez", "liens", "expéditeur",
-    "contenu", "enlaces", "remitente", "contenido", "seguro", "ligações", "remetente", "conteúdo", "mittente", "contenuto",
-    "sicuro", "koppelingen", "afzender", "inhoud", "veilig", "länkar", "avsändar", "innehåll", "säker", "viktigt",
-    "links", "afsender", "indhold", "sikker", "avsender", "innhold", "linkkejä", "lähettäjä", "turvalli", "linki", "nadawc",
-    "bezpieczn", "originated", "outside", "help desk", "it department", "security",
+    "click", "link", "attachment", "sender", "recogni", "trust", "safe", "organi", "verify", "phishing",
+    "suspicious", "important", "aka.ms", "klicken", "absender", "inhalt", "sicher", "vertrau", "wichtig", "cliquez",
+    "liens", "expéditeur", "contenu", "enlaces", "remitente", "contenido", "seguro", "ligações", "remetente",
+    "conteúdo", "mittente", "contenuto", "sicuro", "koppelingen", "afzender", "inhoud", "veilig", "länkar",
+    "avsändar", "innehåll", "säker", "viktigt", "links", "afsender", "indhold", "sikker", "avsender", "innhold",
+    "lenke", "ekstern", "linkkejä", "lähettäjä", "turvalli", "linki", "nadawc", "bezpieczn", "originated",
+    "outside", "help desk", "it department", "security",
 )  # fmt: skip
 
 # What may stand behind "Sent from my phone," – anything else makes it a sentence of the writer's.
 EXCUSES = (
-    "excuse", "typo", "brevity", "brief", "please", "pardon", "sorry", "forgive", "short", "terse", "auto", "fat finger",
-    "entschuldig", "kürze", "tippfehler", "verzeih", "excuses", "fautes", "disculp", "perdon", "perdón", "desculp", "scus",
-    "errori", "fouten", "beknopt", "ursäkta", "stavfel", "kort", "undskyld", "beklag", "przepraszam", "omlouv", "outlook",
+    "excuse", "typo", "brevity", "brief", "please", "pardon", "sorry", "forgive", "short", "terse", "auto",
+    "fat finger", "entschuldig", "kürze", "tippfehler", "verzeih", "excuses", "fautes", "disculp", "perdon",
+    "perdón", "desculp", "scus", "errori", "fouten", "beknopt", "ursäkta", "stavfel", "kort", "undskyld", "beklag",
+    "przepraszam", "omlouv", "outlook",
 )  # fmt: skip
 
-# Disclaimers: a paragraph is one when it holds a word of at least two of these rows.
-DISCLAIMER_ROWS: tuple[tuple[str, ...], ...] = (
-    (
-        "confidential", "privileged", "proprietary", "vertraulich", "confidentiel", "confidencial", "riservat",
-        "confidenzial", "vertrouwelijk", "konfidentiell", "fortrolig", "luottamukselli", "poufn", "důvěrn", "bizalmas",
-        "конфиденциальн", "gizli", "sekretess",
-    ),
-    (
-        "intended recipient", "intended solely", "intended only", "solely for the", "for the addressee", "only for the use",
-        "intended for the", "not the intended", "named addressee", "named person", "received this in error",
-        "received this email in error", "received this e-mail in error", "received this message in error",
-        "received it in error", "received in error", "have received this", "private and intended", "bestimmt für",
-        "beabsichtigte empfänger", "richtige adressat", "irrtümlich erhalten", "versehentlich erhalten", "nicht der richtige",
-        "usage exclusif", "exclusivement", "destinataire prévu", "reçu ce message par erreur", "reçu cet e-mail par erreur",
-        "exclusivamente", "destinatario previsto", "por error", "por engano", "por erro", "uso esclusivo", "per errore",
-        "esclusivamente", "uitsluitend bestemd", "ten onrechte", "bestemd voor", "endast avsett", "avsedd för", "avsett för",
-        "av misstag", "beregnet til", "ved en fejl", "ved en feil", "tiltenkt", "tarkoitettu", "vahingossa", "przeznaczon",
-        "omyłkowo", "určen", "omylem", "tévedésből", "по ошибке", "предназначен",
-    ),
-    (
-        "notify the sender", "notify us", "inform the sender", "advise the sender", "contact the sender", "delete it",
-        "delete this", "destroy", "return it to", "permanently delete", "do not copy", "copy, distribute", "disclos",
-        "unauthorised use", "unauthorized use", "prohibited", "informieren sie", "vernichten sie", "löschen sie",
-        "verständigen sie", "unbefugte", "prévenir", "avertir", "détruire", "supprimer", "notifi", "elimin", "destruir",
-        "apagar", "informare", "cancellar", "distrugger", "restituir", "afzender te informeren", "verwijder", "vernietig",
-        "meddela avsändaren", "radera", "underret", "slett", "ilmoit", "tuhoa", "powiadom", "usunię", "smaž", "odstran",
-        "сообщите", "удалите", "secure means of communication", "monitored", "virus",
-    ),
+# Disclaimers: a long paragraph is one when it speaks of who may read it and holds a word of the second table.
+DISCLAIMER_READERS = (
+    "intended recipient", "intended solely for", "intended only for", "solely for the use", "for the addressee",
+    "the addressee", "individual or entity", "named addressee", "named person", "only for the use of",
+    "received this in error", "received this email in error", "received this e-mail in error",
+    "received this message in error", "received this communication in error", "received it in error",
+    "received in error", "received this mail in error", "beabsichtigte empfänger", "beabsichtigter empfänger",
+    "richtige adressat", "irrtümlich erhalten", "versehentlich erhalten", "nicht der richtige",
+    "vorgesehene empfänger", "destinataire prévu", "usage exclusif", "à l'attention exclusive",
+    "message par erreur", "mail par erreur", "uso exclusivo", "destinatario previsto", "mensaje por error",
+    "correo por error", "destinatário", "por engano", "uso esclusivo", "messaggio per errore", "per errore",
+    "uitsluitend bestemd", "ten onrechte", "abusievelijk", "endast avsett för", "endast avsedd för",
+    "avsedda mottagaren", "av misstag", "udelukkende beregnet", "kun beregnet", "ved en fejl", "ved en feil",
+    "tiltenkte", "tarkoitettu vain", "vahingossa", "wyłącznie dla", "adresata", "omyłkowo", "určen pouze", "omylem",
+    "tévedésből", "по ошибке", "предназначен",
 )  # fmt: skip
-# A line of one of these kinds is a footer by itself (mailing lists, virus scanners).
-FOOTERS = (
-    "to unsubscribe", "unsubscribe from this", "unsubscribe:", "unsubscribe instructions", "you received this message because",
-    "you are receiving this", "you're receiving this", "mailing list info", "mailman/listinfo", "manage your subscription",
-    "click here to unsubscribe", "scanned for viruses", "checked for viruses", "virus-free", "virusfrei", "swept for",
-    "auf viren geprüft", "auf viren überprüft", "fri från virus", "sans virus", "libre de virus", "virenfrei", "avast.com",
-    "think before you print", "consider the environment before printing", "please consider the environment",
-    "denken sie an die umwelt", "pensez à l'environnement", "tänk på miljön", "groups.google.com", "view it on github",
-    "reply to this email directly", "um abzumelden", "abmelden:", "se désinscrire", "se désabonner", "darse de baja",
-    "avprenumerera", "afmelden",
+DISCLAIMER_SECRETS = (
+    "confidential", "privileged", "proprietary", "vertraulich", "confidentiel", "confidencial", "riservat",
+    "confidenzial", "vertrouwelijk", "konfidentiell", "fortrolig", "luottamukselli", "poufn", "důvěrn", "bizalmas",
+    "конфиденциальн", "gizli", "sekretess", "secure means of communication", "monitored", "virus", "opinions",
+    "notify the sender", "notify us", "inform the sender", "advise the sender", "contact the sender", "delete it",
+    "delete this", "destroy", "return it to", "permanently delete", "do not copy", "copy, distribute", "disclos",
+    "unauthorised use", "unauthorized use", "prohibited", "informieren sie", "vernichten sie", "löschen sie",
+    "verständigen sie", "unbefugte", "prévenir", "avertir", "détruire", "supprimer", "notifi", "elimin", "destruir",
+    "apagar", "informare", "cancellar", "distrugger", "restituir", "afzender te informeren", "verwijder",
+    "vernietig", "meddela avsändaren", "radera", "underret", "slett", "ilmoit", "tuhoa", "powiadom", "usunię",
+    "smaž", "odstran", "сообщите", "удалите",
+)  # fmt: skip
+
+# A paragraph that begins so is a footer by itself (mailing lists, notifications).
+FOOTER_STARTS = (
+    "to unsubscribe", "unsubscribe", "click here to unsubscribe", "you received this message because",
+    "you received this email because", "you are receiving this email", "you are receiving this message",
+    "you are receiving this mail", "you're receiving this", "you are receiving this because",
+    "you are subscribed to", "reply to this email directly", "manage your subscription", "um sich abzumelden",
+    "um diese liste abzumelden", "sie erhalten diese e-mail, weil", "sie erhalten diese nachricht, weil",
+    "vous recevez cet e-mail car", "vous recevez ce message car", "pour vous désabonner", "pour se désabonner",
+    "se désabonner", "recibes este correo", "recibe este correo", "para darse de baja",
+    "u ontvangt deze e-mail omdat", "je ontvangt deze e-mail omdat", "du får det här mejlet", "du får detta mejl",
+    "avprenumerera", "du modtager denne", "du mottar denne", "please consider the environment before",
+    "consider the environment before", "think before you print", "please think before you print",
+    "denken sie an die umwelt", "bitte denken sie an die umwelt", "pensez à l'environnement", "tänk på miljön",
+    "tænk på miljøet", "tenk på miljøet",
+)  # fmt: skip
+# … or holds one of these.
+FOOTER_PARTS = (
+    "mailman/listinfo", "/listinfo/", "majordomo info at", "avast.com/sig-email", "groups.google.com/d/",
+    "__._,_.___",
+)  # fmt: skip
+# … or one of these beside a word for a mail.
+SCANNED = (
+    "scanned for viruses", "checked for viruses", "scanned for virus", "virus-free", "virusfrei", "virenfrei",
+    "swept for", "auf viren geprüft", "auf viren überprüft", "fri från virus", "sans virus", "libre de virus",
+    "livre de vírus", "privo di virus", "virusvrij", "scanned by mailscanner", "scannet for virus",
+    "kontrollerats av antivirus",
+)  # fmt: skip
+MAIL_WORDS = (
+    "mail", "message", "nachricht", "absender", "sender", "courriel", "expéditeur", "correo", "mensaje",
+    "remitente", "mensagem", "remetente", "messaggio", "mittente", "bericht", "afzender", "mejl", "meddelande",
+    "avsändare", "besked", "afsender", "e-post", "melding", "avsender", "viesti", "lähettäjä", "wiadomość",
+    "nadawc", "письмо", "отправител",
 )  # fmt: skip

@@ -29,6 +29,7 @@ from router.attribution import (
 from router.lines import DECORATION, LINE, fold, is_rule
 
 _COLON = re.compile(r"[:：](?!\d|//)")
+_DATE_APART = re.compile(r"\([^()]{6,80}\)")
 _LABEL = re.compile(r"[ \t*_|>–—=~#•·-]{0,20}([^\W\d_][^:：]{0,39}?)[ \t*_]{0,8}[:：]")
 _WORD = re.compile(r"[^\W\d_]+")
 _MAILBOX = re.compile(r"[^\s@]@[^\s@]")
@@ -95,8 +96,11 @@ class Page(Rows):
         if not self._tries or not may_close(self, at):
             return None
         self._tries -= 1
-        start = attribution_start(self, at, floor, self.opens_quote(at + 1))
-        return None if start is None else Head(start, self.own_column(start), at + 1, "attribution")
+        end = at + 1
+        if end < len(self.lines) and _DATE_APART.fullmatch(self.lines[end][:LINE].strip()) and self.shows(end).date:
+            end += 1  # "Bob skrev:", and under it "(3 juni 2025 10:11:12 CEST)"
+        start = attribution_start(self, at, floor, self.opens_quote(end))
+        return None if start is None else Head(start, self.own_column(start), end, "attribution")
 
     def _shouted(self, at: int) -> Head | None:
         # GroupWise: ">>> Bob <bob@example.org> 01/02/2012 10:00 AM >>>" over text that carries no marks

@@ -60,7 +60,7 @@ def read_reply(message: Message, banners: Sequence[str] = ()) -> Reply:
     if message.html and (message.from_html or not message.text.strip()):
         return Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
     plain = Reply(*cut_text(message.text, banners))
-    if not message.html or plain.quoted:
+    if not message.html or (plain.quoted and plain.text):
         return plain
     marked = Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
     return marked if marked.quoted and _squeeze(marked.text) in _squeeze(message.text) else plain
@@ -155,7 +155,7 @@ def _wrapped(page: Page, at: int, end: int) -> int:
         return count
     words = first.split()
     open_ended = above[-1:] not in ".!?:"
-    full = len(above) + 1 + len(words[0]) > 72
+    full = len(above) + 1 + len(words[0]) > (72 if between else 76)
     small = first[0].islower() and len(words) > 1
     if between and ((full and open_ended) or (len(above) > 55 and small)):
         return count

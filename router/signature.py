@@ -31,11 +31,12 @@ def trim(lines: Sequence[str]) -> list[str]:
         line = lines[at]
         if is_signature_mark(lines, at):
             break
-        small = line.strip() and (is_phone_signature(line) or _is_small_print(lines, at))
+        phone = bool(line.strip()) and _is_phone_line(lines, at)
+        small = phone or (line.strip() and _is_small_print(lines, at))
         if small and said:
             break
         if small:
-            at = at + 1 if is_phone_signature(line) else _paragraph_end(lines, at)
+            at = at + 1 if phone else _paragraph_end(lines, at)
             continue
         kept.append(line)
         said = said or bool(line.strip() and not is_rule(line))
@@ -43,9 +44,15 @@ def trim(lines: Sequence[str]) -> list[str]:
     return _strip_end(kept)
 
 
+def _is_phone_line(lines: Sequence[str], at: int) -> bool:
+    sign = _phone_sign(lines[at])
+    above = at == 0 or not lines[at - 1].strip()
+    return sign == 2 or (sign == 1 and above and (at + 1 == len(lines) or not lines[at + 1].strip()))
+
+
 def _is_small_print(lines: Sequence[str], at: int) -> bool:
-    begins = at == 0 or not lines[at - 1].strip()
-    return _is_footer(lines[at]) or (begins and _is_disclaimer(lines, at))
+    begins = at == 0 or not lines[at - 1].strip() or is_rule(lines[at - 1])
+    return begins and (_is_footer(lines[at]) or _is_disclaimer(lines, at))
 
 
 def _paragraph_end(lines: Sequence[str], at: int) -> int:
@@ -68,19 +75,29 @@ def _strip_end(lines: list[str]) -> list[str]:
 
 
 def is_phone_signature(line: str) -> bool:
-    """ "Sent from my phone" and its kin, in the languages of the tables."""
+    """ "Sent from my phone" and its kin: a phrase of the tables with a device or a program."""
+    return _phone_sign(line) == 2
+
+
+def _phone_sign(line: str) -> int:
+    """2: certainly a phone's or a program's own line; 1: only where it stands alone ("Sent from a torch of pixels")."""
     if len(line) > 300:
-        return False
-    bare = _LINK.sub(r"\1", line).strip(" \t*_()<>[].-–—~|").lower()
-    if not bare or len(bare) > 160 or len(bare.split()) > 16:
-        return False
-    bare = bare.replace("’", "'").replace("`", "'")
+        return 0
+    bare = _plain(_LINK.sub(r"\1", line)).strip(" \t*_()<>[].-–—~|")
+    words = len(bare.split())
+    if not bare or len(bare) > 160 or words > 16:
+        return 0
     _, mark, more = _partition(bare)
     if mark and more and not any(word in more for word in mailwords.EXCUSES):
-        return False
-    if bare.startswith(_PHONE_STARTS):
-        return bare.split()[0] not in ("나의", "내") or bare.endswith(mailwords.PHONE_ENDS)
-    return bare.endswith(mailwords.PHONE_ENDS) and any(device in bare for device in mailwords.DEVICES)
+        return 0
+    device = any(device in bare for device in mailwords.DEVICES)
+    if bare.endswith(mailwords.PHONE_ENDS):
+        return 2 if device else 0
+    if not bare.startswith(_PHONE_STARTS):
+        return 0
+    if device:
+        return 2
+    return 1 if words <= 8 and not bare.startswith(mailwords.PHONE_STARTS_WITH_DEVICE) else 0
 
 
 def _partition(text: str) -> tuple[str, str, str]:
@@ -125,8 +142,10 @@ def _plain(text: str) -> str:
 def _is_footer(line: str) -> bool:
     if len(line) > 300:
         return False
-    lowered = _plain(line)
-    return any(footer in lowered for footer in mailwords.FOOTERS)
+    bare = _plain(line).lstrip("*_-– ")
+    if bare.startswith(mailwords.FOOTER_STARTS) or any(part in bare for part in mailwords.FOOTER_PARTS):
+        return True
+    return any(part in bare for part in mailwords.SCANNED) and any(word in bare for word in mailwords.MAIL_WORDS)
 
 
 def _is_disclaimer(lines: Sequence[str], at: int) -> bool:
@@ -140,10 +159,12 @@ def _is_disclaimer(lines: Sequence[str], at: int) -> bool:
 
 
 def _disclaims(text: str) -> bool:
-    if len(text) < 60:
+    if len(text) < 100:
         return False
     lowered = text[:3000].lower().replace("’", "'")
-    return sum(any(word in lowered for word in row) for row in mailwords.DISCLAIMER_ROWS) >= 2
+    if not any(word in lowered for word in mailwords.DISCLAIMER_READERS):
+        return False
+    return any(word in lowered for word in mailwords.DISCLAIMER_SECRETS)
 
 
 def skip_banners(lines: Sequence[str], own: Sequence[str] = ()) -> int:
@@ -165,7 +186,7 @@ def _letters(text: str) -> str:
 
 
 def _own_banner(lines: Sequence[str], at: int, marks: Sequence[str]) -> int:
-    """The line after a banner of the operator's that begins in line `at`, however it was wrapped; 0 when there is none."""
+    """The line after a banner of the operator's that begins in line `at`, however it was wrapped; 0 for none."""
     seen = ""
     for end in range(at, min(len(lines), at + 20)):
         seen += _letters(lines[end][:LINE])
@@ -202,5 +223,7 @@ def is_banner(first: str, whole: str) -> bool:
     foreign = any(word in first for word in mailwords.BANNER_OUTSIDE)
     if foreign and len(bare.split()) <= 4 and (first[:1] in "[*!{<⚠" or ":" in first):
         return True  # [EXTERNAL], *** EXTERNE MAIL ***, EXTERNAL EMAIL:
+    if not any(word in whole for word in mailwords.MAIL_WORDS):
+        return False
     loud = bare.startswith(mailwords.BANNER_CAUTION)
     return loud or (foreign and sum(word in whole for word in mailwords.BANNER_CAUTION) >= 2)

@@ -312,7 +312,7 @@ BANNERS = (
     "You don't often get email from kim@example.org. Learn why this is important<https://aka.ms/LearnAboutSenderIdentification>",
     "Some people who received this message don't often get email from kim@example.org. Learn why this is important",
     "This Message Is From an External Sender\nThis message came from outside your organization.",
-    "ACHTUNG: Diese E-Mail stammt von einem externen Absender. Bitte klicken Sie nicht auf Links und öffnen Sie keine Anhänge.",
+    "ACHTUNG: Diese E-Mail stammt von einem externen Absender. Bitte klicken Sie nicht auf Links.",
     "Sie erhalten nicht häufig E-Mails von kim@example.org. Erfahren Sie, warum dies wichtig ist",
     "ATTENTION : Ce message provient de l'extérieur de l'organisation. Ne cliquez pas sur les liens.",
     "Vous n’obtenez pas souvent d’e-mail à partir de kim@example.org. Pourquoi est-ce important ?",
