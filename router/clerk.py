@@ -110,11 +110,13 @@ class Clerk:
     def _list_asides(self, moment: datetime) -> None:
         """What was set aside, once each working day, to the keeper."""
         fresh = [aside for aside in self.store.asides() if not aside.listed]
-        if not fresh:
+        junk = int(self.store.note("junk") or 0)
+        self.store.drop_note("junk")
+        if not fresh and not junk:
             return
         keeper = self.office.world().keeper
         to = f"@{keeper}" if keeper else "list"
-        mail = Mail("aside", to, {"items": tuple(fresh[:200]), "slot": moment.isoformat()})
+        mail = Mail("aside", to, {"items": tuple(fresh[:200]), "junk": junk, "slot": moment.isoformat()})
         listed: tuple[Aside, ...] = tuple(replace(aside, listed=True) for aside in fresh)
         self.office.commit(Decision("aside", f"{len(fresh)} mails set aside", mails=((mail, None),), aside=listed))
 

@@ -82,7 +82,7 @@ KINDS: Mapping[str, Kind] = {
     "owner-left": Kind(TO_PERSON, ("name",)),
     "colleague-unreachable": Kind(TO_PERSON, ("name", "reason")),
     "one-of-us": Kind(TO_PERSON, ("sender", "line", "number"), marker=True),
-    "aside": Kind(TO_PERSON, ("items",), marker=True),
+    "aside": Kind(TO_PERSON, ("items", "junk"), marker=True),
     "rota": Kind(TO_PERSON, ("leads", "incoming", "other"), marker=True),
     # to one consultant
     "receipt": Kind(

@@ -86,6 +86,7 @@ class Daemon:
         self._smtp_state = "ok"
         self._smtp_trouble: Trouble | None = None
         self._started = clock()
+        self._searched_back = False
 
     # -- from outside ------------------------------------------------------------------------------------------------
 
@@ -189,6 +190,7 @@ class Daemon:
                 inbox.ensure_folders([folders.done, folders.quarantine, folders.bulk])
             self.inbox = inbox
             self._last_full = None
+            self._search_back(inbox)
         return self.inbox
 
     def _read(self, inbox: Inbox) -> bool:
@@ -235,6 +237,28 @@ class Daemon:
             once = f"{what} {folder} {found.uidvalidity}"
             self.office.alert(what, f"{found.older} older mails in {folder} are left alone", once)
         return found.met, Cursor(folder, found.uidvalidity, found.uidnext - 1)
+
+    def _search_back(self, inbox: Inbox) -> None:
+        """After a cut: the lost record may have been acknowledged and its mail filed, so what was handled since the
+        last snapshot is looked through for Message-IDs that the store does not know (ARCHITECTURE "Store").
+        """
+        if not self.store.recovered or self._searched_back:
+            return
+        since = self.store.last_snapshot_at or self.clock() - timedelta(days=90)
+        file = self.settings.imap.file
+        handled = [file.done, file.bulk] if self.settings.imap.handled == "move" else list(self.settings.imap.folders)
+        lost = 0
+        for folder in handled:
+            if not inbox.has_folder(folder):
+                continue
+            unknown = [met for met, mid in inbox.find_message_ids(folder, since) if mid and not self.store.seen(mid)]
+            for fetched in inbox.fetch(folder, unknown):
+                self.office.take_in(fetched.raw, replace(fetched.met, uid=0), INBOX, fetched.partial)
+                lost += 1
+        self._searched_back = True
+        detail = f"{self.store.recovered} bytes of the last record were cut; {lost} mails were read again"
+        self.office.alert("store-cut", detail, f"store-cut {self.store.sequence}")
+        self._flush()
 
     def _measure_clock(self, mets: Sequence[Met], now: datetime) -> None:
         """A mail that was not there at the last search cannot have been received before it: the server's clock lags."""

@@ -23,7 +23,7 @@ from router.lead import Carried, Event, Lead, Status, with_event
 from router.message import Address, Message
 from router.people import named_skills
 from router.protocol import Arrival
-from router.triage import GENERAL_VERBS, Incoming, Verdict, fingerprint, identity, plain_subject
+from router.triage import GENERAL_VERBS, JUNK, Incoming, Verdict, fingerprint, identity, plain_subject
 from router.turn import Cue, Mail, World
 from router.view import Aside, Held, PersonState, Seen, View
 
@@ -54,7 +54,7 @@ class Decision:
     files: tuple[tuple[str, bytes], ...] = ()  # carried bytes by SHA-256
     said: tuple[str, ...] = ()  # what is to be said only once, and now has been
     plus_proven: bool = False
-    notes: Mapping[str, str] | None = None  # small facts kept by name: calendar marks and the like
+    notes: Mapping[str, str | int] | None = None  # small facts kept by name: calendar marks and the like
 
     @property
     def lead_numbers(self) -> tuple[int, ...]:
@@ -97,7 +97,7 @@ def decide(
     """What this mail leads to. `carried`: the files that a new lead would carry on, with their bytes in `files`."""
     desk = Desk(incoming, verdict, house, view, world, carried, files)
     decision = HANDLERS[verdict.kind](desk)
-    if verdict.kind == "duplicate":
+    if verdict.kind == "duplicate" or (verdict.kind == "bulk" and incoming.place == JUNK):
         return decision
     lead = decision.leads[0].id if decision.leads else verdict.lead or 0
     seen = Seen(
@@ -183,7 +183,10 @@ def _auto_reply(desk: Desk) -> Decision:
 
 
 def _bulk(desk: Desk) -> Decision:
+    """Set aside and listed to the keeper; what the server itself took for junk is only counted."""
     verdict, message = desk.verdict, desk.message
+    if desk.incoming.place == JUNK:
+        return Decision("bulk", notes={"junk": int(desk.view.note("junk") or 0) + 1})
     number = desk.view.next_number("aside")
     text = message.text[:8000]
     aside = Aside(
@@ -197,8 +200,7 @@ def _bulk(desk: Desk) -> Decision:
         message.message_id,
         language=guess_language(message, desk.house.languages),
     )
-    in_place = desk.incoming.place == "junk"
-    return Decision("bulk", aside=(aside,), file_to=STAYS if in_place else ASIDE_FOLDER)
+    return Decision("bulk", aside=(aside,), file_to=ASIDE_FOLDER)
 
 
 # -- requests -----------------------------------------------------------------------------------------------------

@@ -86,5 +86,9 @@ class House:
         return {address: m.key for m in self.members.values() for address in m.addresses}
 
     @property
+    def own_addresses(self) -> tuple[str, ...]:
+        return (self.address, *self.aliases)
+
+    @property
     def domain(self) -> str:
         return self.address.partition("@")[2]

@@ -157,7 +157,7 @@ def _came_through_own_list(message: Message, house: House) -> bool:
 def _author(message: Message, house: House, via_list: bool) -> Address:
     """The writer: behind a list or a shared address that rewrites From, the one it names instead."""
     sender = message.sender
-    if sender.address not in (house.list_address, house.address) or not sender.address:
+    if sender.address not in (house.list_address, *house.own_addresses) or not sender.address:
         return sender
     if not via_list and "list-id" not in message.headers:
         return sender
@@ -165,7 +165,7 @@ def _author(message: Message, house: House, via_list: bool) -> Address:
         match = re.search(r"[^\s<>,;\"]+@[^\s<>,;\"]+", message.headers.get(name)[:500])
         if match:
             return Address(sender.name, match[0].lower())
-    others = [a for a in message.reply_to if a.address not in (house.list_address, house.address)]
+    others = [a for a in message.reply_to if a.address not in (house.list_address, *house.own_addresses)]
     return others[0] if len(others) == 1 else sender
 
 
@@ -215,7 +215,7 @@ def _by_subject(case: Case) -> Thread | None:
 def is_own(case: Case) -> Verdict | None:
     """Sent by this router: a Message-ID or loop header whose code is ours, in a mail that says it comes from us."""
     message, house = case.message, case.house
-    from_us = message.sender.address in (house.address, house.list_address) or case.via_list
+    from_us = message.sender.address in (*house.own_addresses, house.list_address) or case.via_list
     if not from_us:
         return None
     for value in (message.message_id, message.headers.get("x-request-ref").strip()):
@@ -246,7 +246,7 @@ def is_form(case: Case) -> Verdict | None:
     message, house = case.message, case.house
     if message.sender.address not in house.forms:
         return None
-    known = {house.address, house.list_address, *house.forms}
+    known = {*house.own_addresses, house.list_address, *house.forms}
     others = [a for a in message.reply_to if a.address and a.address not in known]
     client = others[0] if others else _labelled_client(message.text, known)
     return case.verdict("form", "from a website form named in the configuration", author=client, person="")
@@ -324,7 +324,7 @@ def is_consultant(case: Case) -> Verdict | None:
     """On the roster and proven: a reply, a forward, a post, or a general word."""
     proof = Proof("read as a reply to an offer") if case.incoming.as_reply else None
     if proof is None:
-        if not case.person or case.author.address == case.house.address:
+        if not case.person or case.author.address in case.house.own_addresses:
             return None
         proof = _proof(case)
         if proof is None:
@@ -436,7 +436,7 @@ def is_bulk(case: Case) -> Verdict | None:
 def is_request(case: Case) -> Verdict | None:
     """Anything else from a person: a new bun, or one that came twice."""
     reason = form_letter_reason(case.message)
-    if case.author.address in (case.house.address, ""):
+    if case.author.address in (*case.house.own_addresses, ""):
         return case.verdict("bulk", "it says it comes from the shared address itself, and nothing proves it")
     return case.verdict("request", reason or "from a person who is not on the roster")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from router.lead import Lead
 
@@ -95,6 +95,7 @@ class View(Protocol):
     def next_number(self, table: str) -> int: ...
     def plus_proven(self) -> bool: ...
     def said_once(self, what: str) -> bool: ...
+    def note(self, name: str) -> Any: ...
 
 
 class EmptyView:
@@ -144,3 +145,6 @@ class EmptyView:
 
     def said_once(self, what: str) -> bool:
         return False
+
+    def note(self, name: str) -> Any:
+        return None
