@@ -173,7 +173,8 @@ class Templates:
 
     def render(self, language: str, kind: str, facts: Mapping[str, Any]) -> tuple[str, str]:
         """(subject, marked body). Raises jinja2.TemplateError when a template is at fault."""
-        template = self._environment.select_template([f"{language}/{kind}", f"en/{kind}"])  # rather than losing the mail
+        # a language without this template is answered in English rather than not at all
+        template = self._environment.select_template([f"{language}/{kind}", f"en/{kind}"])
         head, _, body = template.render(facts).lstrip("\n").partition("\n")
         return header_value(head.removeprefix("Subject:").strip()), re.sub(r"\n{3,}", "\n\n", body.strip()) + "\n"
 

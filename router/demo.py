@@ -316,7 +316,7 @@ def _forwarded(cast: Cast) -> None:
     cast.wait("ines@pradofoods.example", "Bo Ek")
 
 
-# -- running it ----------------------------------------------------------------------------------------------------------
+# -- running it ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -369,7 +369,8 @@ def _write_config(folder: Path, hub: MailHub) -> Path:
     for key, name in PEOPLE.items():
         skills = ", ".join(f'"{skill}"' for skill in SKILLS[key])
         never = "never_claims = true\n" if key == "kim" else ""
-        text += f'\n[[consultant]]\nkey = "{key}"\nname = "{name}"\naddresses = ["{key}@{HERE}"]\nskills = [{skills}]\n{never}'
+        text += f'\n[[consultant]]\nkey = "{key}"\nname = "{name}"\naddresses = ["{key}@{HERE}"]\n'
+        text += f"skills = [{skills}]\n{never}"
     (folder / "password").write_text("secret\n")
     (folder / "password").chmod(0o600)
     path = folder / "config.toml"

@@ -13,10 +13,10 @@ from router.message import Message
 
 _SMALL = {
     "en": "the and you we our with for have is are of to please would your need looking can this that hello dear",
-    "sv": "och vi ni är att det som har för med till en ett på av hej kan er söker behöver hjälp inte om skulle vill",
-    "de": "und wir sie ist der die das für mit ein eine einen auf von zu hallo können suchen brauchen nicht ihre unsere",
+    "sv": "och vi ni är att det som har för med till en ett på av hej er söker behöver hjälp inte om skulle vill",
+    "de": "und wir sie ist der die das für mit ein eine einen auf von zu hallo suchen brauchen nicht ihre unsere",
     "fr": "et nous vous est le la les des pour avec une un dans bonjour cherchons avons besoin votre notre pas du je",
-    "es": "y nosotros usted es el la los las para con una un en hola buscamos necesitamos su nuestro no que por estamos",
+    "es": "y nosotros usted es el la los las para con una un hola buscamos necesitamos su nuestro no que por estamos",
     "nl": "en wij jullie is het de een voor met van op hallo kunnen zoeken hebben nodig niet uw onze dat graag",
     "da": "og vi er det som har til med en et på af hej kan jeg søger brug for ikke vil gerne os jer",
     "no": "og vi er det som har til med en et på av hei kan jeg søker trenger ikke vil gjerne oss dere",

@@ -42,7 +42,7 @@ POISON_IN_A_ROW = 3
 
 
 class OurBug(Exception):
-    """A healthy mail cannot be handled either: the fault is the router's own, and it stops before it drains good mail."""
+    """A healthy mail cannot be handled either: the fault is ours, and we stop before we drain good mail."""
 
 
 @dataclass(frozen=True, slots=True)
