@@ -6,6 +6,7 @@ and build the `World` for one moment. Core: values in, values out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
@@ -13,6 +14,7 @@ from router.house import House, Member
 from router.turn import Person, World
 from router.view import PersonState, View
 
+_SKILL_WORD = re.compile(r"[\w+#.-]+")  # "c++", "c#", "node.js" are words
 RECENTLY = timedelta(days=90)  # "buns taken in the last 90 days"
 
 
@@ -88,9 +90,7 @@ def _week(today: date) -> int:
 
 def named_skills(text: str, house: House, states: Mapping[str, PersonState]) -> tuple[str, ...]:
     """Those of the roster's skills that a request names, as whole words, in the order of the roster."""
-    folded = f" {' '.join(text[:20000].lower().replace('/', ' ').replace(',', ' ').split())} "
-    plain = "".join(c if c.isalnum() or c in " +#.-" else " " for c in folded)
-    words = f" {' '.join(word.strip('.-') for word in plain.split())} "
+    words = f" {' '.join(word.strip('.-') for word in _SKILL_WORD.findall(text[:20000].lower()))} "
     known: dict[str, None] = {}
     for member in house.members.values():
         state = states.get(member.key)
