@@ -152,8 +152,13 @@ class Inbox:
         """The connection, for one exchange whose faults leave as InboxError."""
         if self._connection is None:
             raise InboxError("dropped", f"there is no connection to {self._account.where}")
-        with self._connection.exchange(doing) as server:
-            yield server
+        try:
+            with self._connection.exchange(doing) as server:
+                yield server
+        except InboxError as error:
+            if error.kind == "folder":  # what we knew of the folders is out of date
+                self._folders = {}
+            raise
 
     @property
     def has_idle(self) -> bool:
@@ -181,13 +186,18 @@ class Inbox:
 
     def has_folder(self, folder: str) -> bool:
         """Whether it is there, by the name that the configuration gives it. Raises InboxError."""
+        if not self._is_listed(folder):
+            self.folders()
+        return self._is_listed(folder)
+
+    def _is_listed(self, folder: str) -> bool:
         name = self._name(folder)
         return name in self._folders or name == "INBOX"
 
     def ensure_folders(self, names: Iterable[str]) -> list[str]:
         """Create those that are missing; returns them. Raises InboxError (folder, refused) where we are not let."""
         self.folders()
-        missing = [name for name in dict.fromkeys(names) if not self.has_folder(name)]
+        missing = [name for name in dict.fromkeys(names) if not self._is_listed(name)]
         for name in missing:
             self._create(name)
         return missing
@@ -196,7 +206,7 @@ class Inbox:
         name = self._name(folder)
         with self._talking(f'creating the folder "{name}"') as server:
             server.create(name)
-        self._folders[name] = ()
+        self.folders()
 
     def _name(self, folder: str) -> str:
         """The server's name: the same where there is one, else "/" levels in the server's way, else by its use."""

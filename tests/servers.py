@@ -1,8 +1,8 @@
 """Real mail servers for tests and benchmarks, on loopback, each stopped by whoever started it.
 
 Job: `RecordingSmtp` (aiosmtpd in a thread; remembers, and fails when told to), `SmtpSink` (Postfix's smtp-sink, fast),
-`Dovecot` (a private one with its own configuration) and the certificates they show. Used by tests/, bench/ and the
-torture harness, so nothing here knows pytest: where a program is missing, `ServerMissing` says which.
+and by way of this module `Dovecot` (a private one with its own configuration) and certificates. Used by tests/, bench/
+and the torture harness, so nothing here knows pytest: where a program is missing, `ServerMissing` says which.
 """
 
 from __future__ import annotations
@@ -10,27 +10,48 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import grp
-import itertools
 import logging
 import os
-import pwd
-import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-HOST = "127.0.0.1"
+from tests.dovecot import Dovecot
+from tests.loopback import (
+    HOST,
+    Certificates,
+    ServerMissing,
+    free_port,
+    give_away,
+    listens,
+    make_certificates,
+    program,
+    wait_until,
+)
+
+__all__ = [
+    "DROP",
+    "HANG",
+    "HOST",
+    "TAKE_AND_DROP",
+    "TAKE_AND_HANG",
+    "Certificates",
+    "Dovecot",
+    "Recorded",
+    "RecordingSmtp",
+    "ServerMissing",
+    "SmtpSink",
+    "free_port",
+    "make_certificates",
+    "wait_until",
+]
+
 logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd warns of its own deprecations at each login
 
 DROP = "drop"  # close the connection instead of answering
@@ -39,72 +60,6 @@ TAKE_AND_DROP = "take and drop"  # "data" only: the mail is ours, the answer nev
 TAKE_AND_HANG = "take and hang"  # the same, with silence instead of a close
 
 Fail = Callable[[str, str], str | None]
-
-
-class ServerMissing(Exception):
-    """The program is not installed; the text says which and how to get it."""
-
-
-def free_port() -> int:
-    """A loopback port that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The first true value of `condition`; TimeoutError naming `what` after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if value := condition():
-            return value
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds} s for {what}")
-        time.sleep(0.005)
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-        return True
-    return False
-
-
-# Certificates ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Certificates:
-    """PEM files: a certificate for `localhost` and 127.0.0.1, its key, and the authority that signed it."""
-
-    authority: Path
-    certificate: Path
-    key: Path
-
-    def context(self) -> ssl.SSLContext:
-        """For a server."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, self.key)
-        return context
-
-
-def make_certificates(folder: Path, name: str = "localhost") -> Certificates:
-    """An authority of its own and a certificate for `name`, made with the openssl command."""
-    made = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    days = ["-days", "30", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    rights = ["-subj", "/CN=Test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
-    _openssl("req", "-x509", *days, *rights, "-keyout", folder / "ca.key", "-out", made.authority)
-    signer = ["-CA", made.authority, "-CAkey", folder / "ca.key"]
-    names = f"subjectAltName=DNS:{name}" + (",IP:127.0.0.1" if name == "localhost" else "")
-    leaf = ["-subj", f"/CN={name}", "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"]
-    _openssl("req", "-x509", *days, *leaf, *signer, "-keyout", made.key, "-out", made.certificate)
-    return made
-
-
-def _openssl(*words: object) -> None:
-    if not shutil.which("openssl"):
-        raise ServerMissing("the openssl command is not installed (apt-get install openssl)")
-    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 
 
 # An SMTP server that remembers ----------------------------------------------------------------------------------------
@@ -350,15 +305,15 @@ class SmtpSink:
         self.port = 0
 
     def __enter__(self) -> Self:
-        program = _program("smtp-sink", "postfix")
+        path = program("smtp-sink", "postfix")
         self.port = free_port()
-        command = [program, *self.options, *(["-u", "nobody"] if os.getuid() == 0 else [])]
+        command = [path, *self.options, *(["-u", "nobody"] if os.getuid() == 0 else [])]
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _give_away(self.folder)
+            give_away(self.folder)
             command += ["-d", f"{self.folder}/%s."]
         self._process = subprocess.Popen([*command, f"{HOST}:{self.port}", "500"], cwd=self.folder or "/")
-        wait_until(lambda: _listens(self.port), 10, "smtp-sink")
+        wait_until(lambda: listens(self.port), 10, "smtp-sink")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -368,193 +323,3 @@ class SmtpSink:
     def mails(self) -> list[bytes]:
         """What was accepted, in no order; needs `folder`."""
         return [path.read_bytes() for path in sorted(self.folder.iterdir())] if self.folder else []
-
-
-def _program(name: str, package: str) -> str:
-    """Where `name` is; ServerMissing when it is not installed. Servers live in sbin, which few have on their path."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-    if found := shutil.which(name, path=path):
-        return found
-    raise ServerMissing(f"{name} is not installed (apt-get install {package})")
-
-
-def _give_away(*paths: Path) -> None:
-    """Servers refuse to handle mail as root: what they are to write then belongs to nobody."""
-    if os.getuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        for path in paths:
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
-
-
-# Dovecot --------------------------------------------------------------------------------------------------------------
-
-_DOVECOT = """
-protocols = imap
-listen = {host}
-base_dir = {home}/run
-state_dir = {home}/state
-log_path = {home}/log
-default_internal_user = {service_user}
-default_internal_group = {service_group}
-default_login_user = {login_user}
-ssl = yes
-ssl_cert = <{certificates.certificate}
-ssl_key = <{certificates.key}
-ssl_dh =
-disable_plaintext_auth = no
-auth_failure_delay = 0
-auth_mechanisms = plain login
-mail_location = maildir:~/Maildir
-mail_plugins = quota
-protocol imap {{
-  mail_plugins = quota imap_quota
-  mail_max_userip_connections = 1000
-}}
-plugin {{
-  quota = count:User quota
-  quota_vsizes = yes
-  quota_grace = 0
-}}
-namespace inbox {{
-  inbox = yes
-  separator = {separator}
-  prefix = {prefix}
-}}
-passdb {{
-  driver = static
-  args = password={password}
-}}
-userdb {{
-  driver = passwd-file
-  args = {home}/limited
-  default_fields = uid={mail_user.pw_uid} gid={mail_user.pw_gid} home={home}/mail/%n
-}}
-userdb {{
-  driver = static
-  args = uid={mail_user.pw_uid} gid={mail_user.pw_gid} home={home}/mail/%n
-}}
-service anvil {{
-  chroot =
-  # no waiting time after failed logins
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service stats {{
-  chroot =
-}}
-service imap-login {{
-  chroot =
-  service_count = 0
-  inet_listener imap {{
-    port = {plain}
-  }}
-  inet_listener imaps {{
-    port = {tls}
-    ssl = yes
-  }}
-}}
-{extra}
-"""
-
-
-class Dovecot:
-    """A private Dovecot on loopback: any user logs in with `PASSWORD`, and gets a Maildir at the first login.
-
-    `plain_port` offers STARTTLS as well; `tls_port` is TLS from the start. `prefix` and `separator` shape the
-    namespace ("INBOX." and "." as Courier had it). `extra` is appended to the configuration (`imap_capability = …`).
-    `limited` gives users a quota: {"bo": "*:messages=3"}.
-    """
-
-    PASSWORD = "correct-horse"
-
-    def __init__(
-        self, *, separator: str = "/", prefix: str = "", extra: str = "", limited: Mapping[str, str] | None = None
-    ) -> None:
-        self._limited = limited or {}
-        self._shape = {"separator": separator, "prefix": prefix, "extra": extra}
-        self.plain_port = 0
-        self.tls_port = 0
-
-    def __enter__(self) -> Self:
-        program = _program("dovecot", "dovecot-imapd")
-        self._temporary = tempfile.TemporaryDirectory(prefix="dc", dir="/tmp")  # short: sockets live below it
-        self.home = Path(self._temporary.name)
-        self.home.chmod(0o755)
-        for name in ("mail", "state"):
-            (self.home / name).mkdir()
-        _give_away(self.home / "mail")
-        lines = [f"{user}:::::::userdb_quota_rule={rule}\n" for user, rule in self._limited.items()]
-        (self.home / "limited").write_text("".join(lines))
-        self.certificates = make_certificates(self.home)
-        self.plain_port, self.tls_port = free_port(), free_port()
-        (self.home / "conf").write_text(self._configuration())
-        self._process = subprocess.Popen([program, "-F", "-c", str(self.home / "conf")], stderr=subprocess.DEVNULL)
-        try:
-            wait_until(self._ready, 15, "Dovecot")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(15)
-        self._temporary.cleanup()
-
-    def _configuration(self) -> str:
-        root = os.getuid() == 0
-        me = pwd.getpwuid(os.getuid()).pw_name
-        return _DOVECOT.format(
-            host=HOST,
-            home=self.home,
-            certificates=self.certificates,
-            password=self.PASSWORD,
-            service_user="dovecot" if root else me,
-            service_group="dovecot" if root else grp.getgrgid(os.getgid()).gr_name,
-            login_user="dovenull" if root else me,
-            mail_user=pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid()),
-            plain=self.plain_port,
-            tls=self.tls_port,
-            **self._shape,
-        )
-
-    def _ready(self) -> bool:
-        if self._process.poll() is not None:
-            raise RuntimeError(f"Dovecot ended at its start: {self.log()}")
-        return _listens(self.plain_port) and _listens(self.tls_port)
-
-    def log(self) -> str:
-        """What Dovecot wrote, for a failed test."""
-        path = self.home / "log"
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    def maildir(self, user: str, folder: str = "INBOX") -> Path:
-        """Where the mails of a folder ("INBOX", "Handled", "A.B") lie; made when missing."""
-        top = self.home / "mail" / user / "Maildir"
-        path = top if folder == "INBOX" else top / f".{folder}"
-        for part in (top.parent, top, path, *(path / name for name in ("tmp", "new", "cur"))):
-            if not part.exists():
-                part.mkdir()
-                _give_away(part)
-        return path
-
-    def deliver(self, user: str, raw: bytes, folder: str = "INBOX", received: datetime | None = None) -> None:
-        """Put a mail into a Maildir as a delivery agent does: written to tmp/, renamed into new/."""
-        box = self.maildir(user, folder)
-        name = f"{time.time_ns()}.{next(_NUMBERS)}.local"
-        written = box / "tmp" / name
-        written.write_bytes(raw.replace(b"\r\n", b"\n"))
-        if received:
-            os.utime(written, (received.timestamp(), received.timestamp()))
-        _give_away(written)
-        written.rename(box / "new" / name)
-
-    def mails(self, user: str, folder: str = "INBOX") -> list[bytes]:
-        """The mails that lie in a folder, in the order of their file names."""
-        box = self.maildir(user, folder)
-        paths = sorted([*(box / "new").iterdir(), *(box / "cur").iterdir()], key=lambda path: path.name)
-        return [path.read_bytes() for path in paths]
-
-
-_NUMBERS = itertools.count()

@@ -103,8 +103,13 @@ class TestSearching:
         assert mailbox.inbox.search_address("INBOX", 'x" OR ALL\r\n') == []
 
     def test_a_missing_folder_is_a_fault_of_the_folder_and_the_connection_lives_on(self, mailbox: Mailbox) -> None:
-        error = fault(lambda: mailbox.inbox.search("Nowhere"))
-        assert error.kind == "folder"
+        mailbox.inbox.ensure_folders(["Here"])
+        with imaplib.IMAP4(HOST, mailbox.settings["port"]) as other:
+            other.login(mailbox.settings["user"], mailbox.settings["secret"]())
+            other.delete("Here")
+        for folder in ("Nowhere", "Here"):
+            assert fault(lambda folder=folder: mailbox.inbox.search(folder)).kind == "folder"  # type: ignore[misc]
+            assert not mailbox.inbox.has_folder(folder)
         assert mailbox.inbox.search("INBOX").met == ()
 
 
@@ -206,6 +211,9 @@ class TestFiling:
         other = mailbox.another()
         other.connect()
         assert all(other.has_folder(name) for name in names)
+        assert not other.has_folder("Later")
+        mailbox.inbox.ensure_folders(["Later"])
+        assert other.has_folder("Later")
         other.append("Åäö & co", mail())
         assert bodies(other, "Åäö & co") == [mail()]
         other.close()
@@ -348,6 +356,13 @@ class TestConnecting:
         assert secret not in error.reason
         assert "ways" in error.reason
 
+    def test_access_tokens(self, dovecot: Dovecot) -> None:
+        self.inbox(dovecot, oauth=True, secret=lambda: dovecot.access_token("ways")).connect()
+        for token in (dovecot.access_token("ways", -10), dovecot.access_token("somebody"), "nonsense"):
+            error = fault(self.inbox(dovecot, oauth=True, secret=lambda token=token: token).connect)  # type: ignore[misc]
+            assert (error.kind, error.retry) == ("login", False)
+            assert token not in error.reason
+
     def test_what_the_secret_raises_passes(self, dovecot: Dovecot) -> None:
         def secret() -> str:
             raise RuntimeError("no token")
@@ -364,10 +379,10 @@ class TestConnecting:
         assert fault(self.inbox(dovecot, security="tls").connect).kind == "tls"
 
     def test_folders_go_below_the_server_s_prefix_with_its_separator(self) -> None:
-        with Dovecot(separator=".", prefix="INBOX.", extra="imap_capability = IMAP4rev1 NAMESPACE") as server:
-            inbox = Inbox(
-                host=HOST, port=server.plain_port, security="plain", user="bo", secret=lambda: server.PASSWORD
-            )
+        """A server of another kind: no IDLE, MOVE or UIDPLUS either, and OAUTHBEARER as the only way for tokens."""
+        few = "imap_capability = IMAP4rev1 NAMESPACE\nauth_mechanisms = plain oauthbearer"
+        with Dovecot(separator=".", prefix="INBOX.", extra=few) as server:
+            inbox = self.inbox(server, user="bo", oauth=True, secret=lambda: server.access_token("bo"))
             inbox.connect()
             assert not (inbox.has_idle or inbox.has_move or inbox.has_uidplus)
             assert inbox.ensure_folders(["Buns/Handled"]) == ["Buns/Handled"]
