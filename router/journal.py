@@ -139,6 +139,8 @@ class JournalStorage(Storage):
             self._log.settle(cut=loaded.journal.torn > 0)
             self.files.settle()
         except OSError:
+            if loaded.head.written is None:
+                raise  # a snapshot that lasts beside a journal whose name does not would be a store without its journal
             self._renew()
         with suppress(OSError):  # what was interrupted; the files do as they are until the next snapshot
             if loaded.head.written is None:

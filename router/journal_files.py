@@ -111,7 +111,7 @@ def refusal(error: OSError, path: Path, doing: str) -> StoreError:
     if error.errno == errno.ENOENT:
         return StoreError(f"The folder {path.parent} of the store does not exist; create it, or mend [store] path.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StoreError(f"{doing} {path} was refused ({reason}); let the router's user write to {path.parent}.")
+        return StoreError(f"{doing} {path} was refused ({reason}); run this as the user who owns {path.parent}.")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreFull(f"{doing} {path} failed ({reason}); make room on its disk.")
     return StoreError(f"{doing} {path} failed ({reason}); look at the health of its disk.")

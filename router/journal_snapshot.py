@@ -280,7 +280,7 @@ def _sift_line(line: bytes, byte: int, sieve: _Checked | _Unchecked, sifted: Sif
 
 
 def _around_a_lost_line_end(line: bytes, sieve: _Checked | _Unchecked) -> list[Found | None]:
-    """The documents of two lines that have become one: a document and the next, or the last of a table and its brace."""
+    """The documents of two lines that have become one: a document and the next, or a table's last and its brace."""
     for match in _DOCUMENT_START.finditer(line, 1):
         second = sieve.document(line[match.start() :])
         if second is not None:

@@ -197,25 +197,26 @@ class ForgetfulDisk(FaultyDisk):
     def __init__(self, plan: Callable[[int, str], int] = lambda number, call: 0) -> None:
         super().__init__(plan)
         self.files: dict[int, _File] = {}
+        self.ids: dict[int, int] = {}  # by inode; a file gone from memory may still be on the platter, its inode taken
         self.safe_names: dict[str, int] = {}
         self.moves: list[tuple[str, str, int]] = []
         self.moments: list[Moment] = []
         self.acknowledged = self.begun = 0
 
     def _file(self, fd: int) -> _File:
-        return self.files.setdefault(os.fstat(fd).st_ino, _File())
+        return self.files[self.ids[os.fstat(fd).st_ino]]
 
     def _note(self) -> None:
-        files = {inode: (file.safe, tuple(file.pending), tuple(file.doubtful)) for inode, file in self.files.items()}
+        files = {key: (file.safe, tuple(file.pending), tuple(file.doubtful)) for key, file in self.files.items()}
         self.moments.append(Moment(self.acknowledged, self.begun, files, dict(self.safe_names), tuple(self.moves)))
 
     def open(self, path: Path, flags: int) -> int:
         new = bool(flags & os.O_CREAT) and not path.exists() and path.suffix != ".lock"
         fd = super().open(path, flags)
         if new:
-            inode = os.fstat(fd).st_ino
-            self.files[inode] = _File()  # an inode number may be used again
-            self.moves.append(("link", path.name, inode))
+            self.ids[os.fstat(fd).st_ino] = len(self.files)
+            self.moves.append(("link", path.name, len(self.files)))
+            self.files[len(self.files)] = _File()
             self._note()
         return fd
 
@@ -254,9 +255,9 @@ class ForgetfulDisk(FaultyDisk):
         self._note()
 
     def rename(self, source: Path, target: Path) -> None:
-        inode = source.stat().st_ino
+        moved = self.ids[source.stat().st_ino]
         super().rename(source, target)
-        self.moves += [("link", target.name, inode), ("unlink", source.name, 0)]
+        self.moves += [("link", target.name, moved), ("unlink", source.name, 0)]
         self._note()
 
     def remove(self, path: Path) -> None:
@@ -292,9 +293,9 @@ def _after(content: bytes, steps: list[tuple[str, int, bytes]]) -> bytes:
 
 def _named(names: dict[str, int], moves: list[tuple[str, str, int]]) -> dict[str, int]:
     result = dict(names)
-    for kind, name, inode in moves:
+    for kind, name, file in moves:
         if kind == "link":
-            result[name] = inode
+            result[name] = file
         else:
             result.pop(name, None)
     return result
@@ -307,7 +308,7 @@ def outcomes(moment: Moment, rolled: random.Random, limit: int) -> Iterator[dict
     seen: set[tuple[tuple[str, bytes], ...]] = set()
     for kept in subsets:
         names = _named(moment.names, [move for move, keep in zip(moment.moves, kept, strict=True) if keep])
-        choices = [[(name, content) for content in _contents(moment, inode, rolled)] for name, inode in names.items()]
+        choices = [[(name, content) for content in _contents(moment, file, rolled)] for name, file in names.items()]
         for folder in itertools.islice(itertools.product(*choices), limit):
             if folder not in seen:
                 seen.add(folder)
@@ -316,9 +317,9 @@ def outcomes(moment: Moment, rolled: random.Random, limit: int) -> Iterator[dict
                 return
 
 
-def _contents(moment: Moment, inode: int, rolled: random.Random) -> list[bytes]:
+def _contents(moment: Moment, file: int, rolled: random.Random) -> list[bytes]:
     """What one file may hold: what is safe, with any part of what is not."""
-    safe, pending, doubtful = moment.files[inode]
+    safe, pending, doubtful = moment.files[file]
     if not pending and not doubtful:
         return [safe]
     found = [safe, _after(safe, [*doubtful, *pending]), _after(safe, list(pending)), _after(safe, list(doubtful))]
@@ -353,7 +354,6 @@ def main(path: str, step: str, nth: int, max_journal: int) -> None:
 
     journal.on_step = die
     db = journal.JournalDB(path, max_journal=max_journal)
-    os.write(1, b"open %d %d\n" % (db.sequence, db.recovered))
     while True:
         os.write(1, b"%d\n" % commit_next(db))
 
