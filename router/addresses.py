@@ -41,6 +41,7 @@ _PARENTHESIS = re.compile(r"\\.|[()]", re.S)
 _ESCAPE = re.compile(r"\\(.)", re.S)
 _ODD = re.compile(r"[\x00-\x20\s\"(),:;<>\\\x7f-\xa0\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffd]")
 _QUOTED_SPACE = "\x01"  # stands for a space that separates no words
+_ENCODED_COMMA = re.compile(r"=\?[^?]*\?q\?=2c\?=", re.IGNORECASE)  # some versions of Python's email encode it
 _MARKS = {",": "comma", ";": "end", ":": "group"}
 _ATOM = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
 _OBSOLETE_SPACE = re.compile(r" ?([@.]) ?")
@@ -116,7 +117,7 @@ def _scan(value: str) -> Iterator[_Token]:
         token = _TOKEN.match(value, place)
         text = token[0] if token else first
         place += len(text)
-        yield _MARKS.get(text, "text"), text
+        yield ("comma" if _ENCODED_COMMA.fullmatch(text) else _MARKS.get(text, "text")), text
 
 
 def _quote_end(value: str, place: int) -> int:

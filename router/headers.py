@@ -42,6 +42,7 @@ _WORD = re.compile(
 )
 _ID = re.compile(r"<([^<>]{1,998})>")
 _COMMENT = re.compile(r"\([^()]*\)")
+_SPACED_COLON = re.compile(r"\s*+:\s*")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _TOKEN = re.compile(r"[\s\"]*+[\w!#$&^.+-]{1,100}+(?:\s*+/\s*+[\w!#$&^.+-]{1,100}+)?(?!\s*=)")
 _PARAMETER = re.compile(r"(?:^|[;\s])([^\s;=\"*]{1,60})(?:\*(\d{1,3}))?(\*)?\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"?|([^;]*))")
@@ -236,7 +237,7 @@ def read_ids(value: str) -> tuple[str, ...]:
 
 def read_date(value: str) -> datetime | None:
     """The moment in a Date value as aware UTC; None when it says none, or an impossible one."""
-    value = _COMMENT.sub(" ", value[:200])
+    value = _SPACED_COLON.sub(":", _COMMENT.sub(" ", value[:200]))
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = parse(value)

@@ -35,7 +35,8 @@ _TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+")
 _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r*\n|\r|\Z)")
 _LIKELY_BOUNDARY = re.compile(rb"(?:\A|(?<=\n))--([^\s-][^\s]{0,200})[ \t]*\r*\n")
 _SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n)")
-_WORDS = re.compile(rb"[A-Za-z]{2} [A-Za-z]{2,20} [A-Za-z]{2}")  # what says it is base64 and is not
+_WORDS = re.compile(rb"[A-Za-z]{2} [A-Za-z]{2,20} [A-Za-z]{2}")
+_BASE64_LINE = re.compile(rb"\s*+(?:[A-Za-z0-9+/]{4})++(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?[ \t]*+(?:[\r\n]|\Z)")
 _ONLY_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
 _UU_BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n(?=[ -`]{2,62}\r?\n)")
 _UU_END = re.compile(rb"\nend[ \t]*(?=\r?\n|\Z)")
@@ -259,7 +260,7 @@ def _uuencoded(walk: _Walk, part: Part) -> Node:
 
 def _transferred(raw: bytes, start: int, end: int, encoding: str) -> bytes:
     """The bytes between `start` and `end` with their transfer encoding undone; what lies about it stays as it is."""
-    if encoding in ("base64", "b64", "base-64") and not _WORDS.search(raw, start, min(end, start + 2048)):
+    if encoding in ("base64", "b64", "base-64") and not _is_prose(raw, start, end):
         return _from_base64(raw, start, end)
     data = raw[start:end]
     if encoding in ("quoted-printable", "quotedprintable", "qp"):
@@ -268,6 +269,11 @@ def _transferred(raw: bytes, start: int, end: int, encoding: str) -> bytes:
         found = _uu_file(data, 0)
         return found[1] if found else data
     return data
+
+
+def _is_prose(raw: bytes, start: int, end: int) -> bool:
+    """Words, and a first line that is no base64: the header lies. Words further down may be an appended footer."""
+    return bool(_WORDS.search(raw, start, min(end, start + 2048))) and not _BASE64_LINE.match(raw, start, end)
 
 
 def _from_base64(raw: bytes, start: int, end: int) -> bytes:
