@@ -276,7 +276,7 @@ def _ends_attribution(text: str) -> bool:
 
 
 def _somebody_wrote(text: str) -> bool:
-    """ "John Smith wrote:", "codinghorror via Discourse wrote:"."""
+    """A name and the verb, no more: "John Smith wrote:", "codinghorror via Discourse wrote:"."""
     words = text.strip(DECORATION + ":：").split()
     if not ends_with_wrote(text) or not 3 <= len(words) <= 10:
         return False

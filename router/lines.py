@@ -18,14 +18,18 @@ _INVISIBLE = re.compile(
 )
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _BREAKS = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
-_QUOTED = re.compile(r"\s{0,4}(?:[A-Za-z]{0,3}>|＞|&gt;|»\s)")
+_QUOTED = re.compile(r"\s{0,4}(?:[A-Za-z]{0,3}>|[A-Za-z]{4,12}>\s|[＞›]|&gt;|[»|]\s(?!.*\|$)|\|$)")
 _CHEVRONS = re.compile(r"\s*>>.*<<\s*$")
 _RULE = frozenset("-_=*~—–─━#+.· ")
-_FOLDED = {
-    code: base[0]
-    for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))
-    if (base := unicodedata.normalize("NFKD", chr(code))) != chr(code) and base[0].isalpha()
-} | {ord("ł"): "l", ord("ø"): "o", ord("đ"): "d", ord("ı"): "i", ord("ß"): "ss", ord("æ"): "ae"}
+_FOLDED: dict[int, str | None] = (
+    {
+        code: base[0]
+        for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))
+        if (base := unicodedata.normalize("NFKD", chr(code))) != chr(code) and base[0].isalpha()
+    }
+    | {mark: None for mark in range(0x300, 0x370)}
+    | {ord("ł"): "l", ord("ø"): "o", ord("đ"): "d", ord("ı"): "i", ord("ß"): "ss", ord("æ"): "ae"}
+)
 
 
 def clean(text: str) -> str:
@@ -41,8 +45,8 @@ def fold(text: str) -> str:
 
 
 def is_quoted(line: str) -> bool:
-    """A line that a mail program marked as quoted: `> text`, `AB> text`; not `>>> shouting <<<`."""
-    return bool(_QUOTED.match(line)) and not _CHEVRONS.match(line[:LINE])
+    """A line that a mail program marked as quoted: `> text`, `AB> text`, `| text`; not `>>> shouting <<<`, no table."""
+    return bool(_QUOTED.match(line[:LINE])) and not _CHEVRONS.match(line[:LINE])
 
 
 def is_rule(line: str) -> bool:

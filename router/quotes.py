@@ -199,7 +199,7 @@ def _labels_in_line(line: str) -> bool:
 
 
 def _names_mailbox(line: str) -> bool:
-    """ "From: Bob <bob@example.org>", and nothing else."""
+    """The line is "From: Bob <bob@example.org>" and nothing else."""
     bare = line[:LINE].rstrip(" *_")
     return bare.endswith((">", "]")) and bool(_MAILBOX.search(bare)) and len(bare) < 150
 

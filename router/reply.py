@@ -77,6 +77,8 @@ def cut_text(text: str, banners: Sequence[str] = ()) -> tuple[str, str, str]:
     head = page.find_head(floor)
     if marker is not None and (head is None or marker <= head.start):
         head = _own_head(page, marker, floor)
+    if head is None and _opens_with_rule(page, floor):
+        return "", "\n".join([*lines, *beyond]).strip("\n"), "a rule above everything"
     if head is None:
         kept = trim(lines[floor:])
         return "\n".join(kept), "\n".join(beyond).strip("\n"), "nothing is quoted"
@@ -85,6 +87,14 @@ def cut_text(text: str, banners: Sequence[str] = ()) -> tuple[str, str, str]:
     parts = [part for part in (above, *below) if part]
     quoted = "\n".join([*lines[head.start : head.end], *rest, *beyond])
     return "\n\n".join("\n".join(part) for part in parts), quoted, f"{head.why} in line {head.start + 1}"
+
+
+def _opens_with_rule(page: Page, floor: int) -> bool:
+    """Nobody begins with a long line of dashes: a mail program drew it, and an older mail stands below."""
+    at = page.after(floor)
+    rule = page.lines[at].strip() if at < len(page) else ""
+    boxed = rule in (line.strip() for line in page.lines[at + 1 : at + 8])  # a title between two rules
+    return is_rule(rule) and len(rule) >= 20 and rule[0] in "-_=" and not boxed
 
 
 def _own_head(page: Page, marker: int, floor: int) -> Head:
@@ -107,12 +117,19 @@ def _above(lines: Sequence[str], floor: int, head: Head) -> list[str]:
     stretch = list(lines[floor : head.start])
     if head.column:
         stretch.append(lines[head.start][: head.column].rstrip(" -–—"))
-    while stretch and (not stretch[-1].strip() or is_rule(stretch[-1]) or is_separator(stretch[-1])):
+    while stretch and (not stretch[-1].strip() or _belongs_below(stretch[-1], head)):
         stretch.pop()
     first = next((line for line in stretch if line.strip()), "")
     if is_phone_signature(first) or is_rule(first):
         return []  # the mail program opened the quote here: what lies between is the older mail's
     return trim(stretch)
+
+
+def _belongs_below(line: str, head: Head) -> bool:
+    """The last line above a head is drawn by the mail program: a rule, a separator, dashes around unknown words."""
+    bare = line.strip()
+    dashed = bare.startswith("---") and bare.endswith("---")
+    return is_rule(line) or is_separator(line) or (dashed and head.why == "header block")
 
 
 def _below(page: Page, head: Head, marker: int | None) -> tuple[list[list[str]], list[str]]:

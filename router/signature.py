@@ -17,7 +17,6 @@ _LINK = re.compile(r"\[([^\[\]\n]{1,200})\]\([^()\n]{1,400}\)|<?https?://[^\s>]{
 _DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _CONTACT = re.compile(r"@|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·]")
-_DASHES = frozenset({"--", "—", "–", "---", "__", "——", "___", "- -", "-- ", "----", "____", "=="})
 
 
 def trim(lines: Sequence[str]) -> list[str]:
@@ -75,7 +74,7 @@ def _strip_end(lines: list[str]) -> list[str]:
 
 
 def is_phone_signature(line: str) -> bool:
-    """ "Sent from my phone" and its kin: a phrase of the tables with a device or a program."""
+    """The line signs for a phone or a program ("Sent from my phone"): a phrase of the tables and a device."""
     return _phone_sign(line) == 2
 
 
