@@ -34,6 +34,7 @@ from imapclient.exceptions import (
     IMAPClientReadOnlyError,
     ProtocolError,
 )
+from imapclient.imap_utf7 import decode as decode_utf7
 
 Kind = Literal["login", "unreachable", "tls", "dropped", "folder", "quota", "refused"]
 Security = Literal["tls", "starttls", "plain"]
@@ -245,6 +246,24 @@ class Connection(IMAPClient):  # type: ignore[misc]
                 return {}
             return {uid: said for one in uids for uid, said in self.fetch_present([one], items).items()}
 
+    def structure(self, uid: int) -> Any:
+        """A mail's BODYSTRUCTURE; None where there is none or imapclient cannot read it.
+
+        It follows the mail's parts, so its sender shaped it; a connection is not to end over it, again and again.
+        """
+        try:
+            return self.fetch_present([uid], ["BODYSTRUCTURE"]).get(uid, {}).get(b"BODYSTRUCTURE")
+        except _UNREADABLE:
+            return None
+
+    def listing(self) -> list[tuple[tuple[bytes, ...], bytes | None, str]]:
+        """(attributes, separator, name) of each folder; a name in no known encoding ("R&D") spoils no other."""
+        self.folder_encode = False
+        try:
+            return [(flags, separator, _decoded(name)) for flags, separator, name in self.list_folders()]
+        finally:
+            self.folder_encode = True
+
     def create(self, name: str) -> None:
         """Create a folder, unless somebody just has, and subscribe to it so that people's clients show it."""
         try:
@@ -273,7 +292,8 @@ class Connection(IMAPClient):  # type: ignore[misc]
 # Faults ---------------------------------------------------------------------------------------------------------------
 
 # what imapclient raises: its own, the socket's, and on an answer that is no IMAP whatever its parser stumbled over
-_FAULTS = (IMAPClientError, OSError, ValueError, TypeError, LookupError, AssertionError)
+_UNREADABLE = (ProtocolError, ValueError, TypeError, LookupError, AssertionError, RecursionError)
+_FAULTS = (IMAPClientError, OSError, *_UNREADABLE)
 _QUOTA = ("OVERQUOTA", "OVER QUOTA", "QUOTA EXCEEDED")
 _NO_FOLDER = ("TRYCREATE", "NONEXISTENT", "DOESN'T EXIST", "DOES NOT EXIST", "UNKNOWN MAILBOX", "NO SUCH MAILBOX")
 
@@ -293,9 +313,9 @@ def read_fault(error: Exception) -> tuple[Kind, str]:
             return "dropped", f"ended the connection: {_said(error)}"
         case OSError():
             return "dropped", f"is out of reach: {error.strerror or type(error).__name__}"
-        case ProtocolError() | ValueError() | TypeError() | LookupError() | AssertionError():
-            return "dropped", f"answered with something that is no IMAP: {type(error).__name__}"
     text = str(error).upper()
+    if isinstance(error, _UNREADABLE) or "GOT MORE THAN" in text:  # imaplib's word for a line of over a million bytes
+        return "dropped", f"answered with something that cannot be read: {type(error).__name__}"
     if any(sign in text for sign in _QUOTA):
         return "quota", f"says that the mailbox is full: {_said(error)}"
     if any(sign in text for sign in _NO_FOLDER):
@@ -307,6 +327,13 @@ def _said(error: Exception) -> str:
     """The server's words as one short line, without what imaplib and imapclient put around them."""
     text = re.sub(r"^(command: \w+ => )?(\w+ failed: )?", "", str(error))
     return " ".join(re.sub(r"^b['\"](.*)['\"]$", r"\1", text).split())[:200]
+
+
+def _decoded(name: bytes | str) -> str:
+    try:
+        return str(decode_utf7(name))
+    except UnicodeDecodeError:
+        return bytes(name).decode("latin-1")  # type: ignore[arg-type]
 
 
 def _is_loopback(address: str) -> bool:

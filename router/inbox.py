@@ -177,9 +177,9 @@ class Inbox:
     def folders(self) -> list[str]:
         """The folders that can be opened, by the server's own names. Raises InboxError."""
         with self._talking("listing the folders") as server:
-            listed = server.list_folders()
+            listed = server.listing()
             personal = server.namespace().personal if "NAMESPACE" in self.capabilities else None
-        self._folders = {str(name): flags for flags, _, name in listed if not _CLOSED.intersection(flags)}
+        self._folders = {name: flags for flags, _, name in listed if not _CLOSED.intersection(flags)}
         self._separator = next((separator.decode() for _, separator, _ in listed if separator), "/")
         self._prefix = personal[0][0] if personal else ""
         return list(self._folders)
@@ -324,8 +324,7 @@ class Inbox:
 
     def _fetch_head(self, met: Met) -> list[Fetched]:
         with self._talking(f'fetching from "{self._selected}"') as server:
-            structure = server.fetch_present([met.uid], ["BODYSTRUCTURE"]).get(met.uid, {}).get(b"BODYSTRUCTURE")
-            number = _first_text(structure)
+            number = _first_text(server.structure(met.uid))
             sections = ["HEADER", f"{number}.MIME", number] if number else ["HEADER", "TEXT"]
             items = [f"BODY.PEEK[{section}]<0.{HEAD_BYTES}>" for section in sections]
             said = server.fetch_present([met.uid], items).get(met.uid, {})
@@ -421,6 +420,7 @@ _CLOSED = frozenset((rb"\Noselect", rb"\NonExistent"))
 _SPECIAL_USE = {"Sent": rb"\Sent", "Junk": rb"\Junk"}  # RFC 6154, for the configuration's default names
 _ADDRESS_FIELDS = ("FROM", "SENDER", "REPLY-TO", "TO", "CC", "BCC")
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>]*>)", re.IGNORECASE | re.MULTILINE)
+_BOUNDARY = re.compile(rb'^content-type:(?:[^\r\n]|\r?\n[ \t])*?boundary="?([^"\r\n;]+)', re.IGNORECASE | re.MULTILINE)
 _FIELD = re.compile(rb"^[\w-]+:((?:[^\r\n]|\r?\n[ \t])*)", re.MULTILINE)
 
 
@@ -440,12 +440,13 @@ def _names(header: bytes, address: str) -> bool:
 
 def _first_text(structure: Any) -> str:
     """The section of a multipart's first text/plain part, else its first text/html part; "" where there is none."""
-    leaves = list(_leaves(structure, "")) if structure and isinstance(structure[0], list) else []
-    for wanted in (b"TEXT/PLAIN", b"TEXT/HTML"):
-        for section, leaf in leaves:
-            if b"%b/%b" % (leaf[0], leaf[1]) in (wanted, wanted.lower()):
-                return section
-    return ""
+    try:
+        leaves = list(_leaves(structure, "")) if isinstance(structure[0], list) else []
+        kinds = {section: b"%b/%b" % (leaf[0].upper(), leaf[1].upper()) for section, leaf in leaves}
+    except (TypeError, AttributeError, LookupError, RecursionError):  # as strange as the mail's sender liked
+        return ""
+    wanted = (section for text in (b"TEXT/PLAIN", b"TEXT/HTML") for section, kind in kinds.items() if kind == text)
+    return next(wanted, "")
 
 
 def _leaves(structure: Any, above: str) -> Iterator[tuple[str, Any]]:
@@ -458,7 +459,7 @@ def _leaves(structure: Any, above: str) -> Iterator[tuple[str, Any]]:
 
 def _assemble(header: bytes, *rest: bytes) -> bytes:
     """The head of a mail: its header as it is, then its text: a part's header and content, or a plain body."""
-    boundary = re.search(rb'boundary="?([^"\r\n;]+)', header, re.IGNORECASE)
+    boundary = _BOUNDARY.search(header)
     if len(rest) == 1 or not boundary:
         return header + rest[-1]
     line = b"--" + boundary[1].rstrip()

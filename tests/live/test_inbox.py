@@ -378,6 +378,7 @@ class TestConnecting:
     def test_tls_with_a_server_that_speaks_none(self, dovecot: Dovecot) -> None:
         assert fault(self.inbox(dovecot, security="tls").connect).kind == "tls"
 
+    @pytest.mark.usefixtures("dovecot")  # for its skip
     def test_folders_go_below_the_server_s_prefix_with_its_separator(self) -> None:
         """A server of another kind: no IDLE, MOVE or UIDPLUS either, and OAUTHBEARER as the only way for tokens."""
         few = "imap_capability = IMAP4rev1 NAMESPACE\nauth_mechanisms = plain oauthbearer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 import time
@@ -136,6 +137,37 @@ class TestLostConnections:
                 inbox.close()
                 assert time.monotonic() - started < 1
                 inbox.close()
+
+    @pytest.mark.torture
+    def test_any_faults_in_any_order_lose_nothing_and_file_everything_once(self, scripted: ScriptedImap) -> None:
+        seed = random.randrange(10**6)
+        print(f"seed {seed}")
+        chance = random.Random(seed)
+        inbox, sent, errors, slowest = make_inbox(scripted), 0, 0, 0.0
+        for _ in range(400):
+            for _ in range(chance.randrange(4)):
+                sent += 1
+                scripted.arrive(b"Subject: %d\r\n\r\n" % sent)
+            if chance.random() < 0.7:
+                actions = [DROP, HALF, BYE, GARBAGE, SPLIT, SILENT, "NO [UNAVAILABLE] later", "BAD what?"]
+                scripted.bend(chance.choice(COMMANDS), chance.choice(actions))
+            started = time.monotonic()
+            for _ in range(20):
+                try:
+                    if not inbox.capabilities or errors:
+                        inbox.connect()
+                    a_pass(inbox)
+                    errors = 0
+                    break
+                except InboxError as error:
+                    errors += 1
+                    assert error.reason and "Traceback" not in error.reason
+            else:
+                pytest.fail("never recovered")
+            slowest = max(slowest, time.monotonic() - started)
+        filed = sorted(int(mail.raw.split()[1]) for mail in scripted.folders["Handled"].mails)
+        assert filed == list(range(1, sent + 1))
+        print(f"{sent} mails, slowest recovery {slowest:.2f} s")
 
 
 class TestLogin:
@@ -477,6 +509,40 @@ class TestSearchingAndFetching:
             scripted.bend("FETCH", "NO [EXPUNGEISSUED] some of them are gone")
             assert [each.met.uid for each in inbox.fetch("INBOX", found.met)] == [mails[0].uid, mails[2].uid]
 
+    @pytest.mark.parametrize(
+        "structure",
+        [
+            b"NIL",
+            b"()",
+            b"(",
+            b"(NIL NIL NIL NIL NIL NIL 9)",
+            b"((NIL NIL NIL NIL NIL NIL 9)(1 2) MIXED)",
+            b"((TEXT",
+            b'"\\',
+            b"(" * 3000 + b'"TEXT" "PLAIN"' + b")" * 3000,
+            b"((TEXT PLAIN NIL NIL NIL 7BIT 9 1) 5 MIXED)",
+        ],
+    )
+    def test_a_large_mail_of_the_strangest_structure_is_fetched_all_the_same(
+        self, scripted: ScriptedImap, structure: bytes
+    ) -> None:
+        """Its sender shaped the answer: the connection must not end over it, or it would at every try."""
+
+        def strange(session: Session, tag: str, line: str) -> None:
+            session.send(b"* 1 FETCH (UID 1 BODYSTRUCTURE " + structure + b")\r\n")
+            session.ok(tag)
+
+        def head(session: Session, tag: str, line: str) -> None:
+            session.send(b"* 1 FETCH (UID 1 BODY[HEADER]<0> {14}\r\nSubject: x\r\n\r\n BODY[TEXT]<0> {4}\r\nword)\r\n")
+            session.ok(tag)
+
+        scripted.inbox.put(RAW)
+        with connected(scripted, max_size=5) as inbox:
+            found = inbox.search("INBOX")
+            scripted.bend("FETCH", strange)
+            scripted.bend("FETCH", head)
+            assert [each.raw for each in inbox.fetch("INBOX", found.met)] == [b"Subject: x\r\n\r\nword"]
+
     def test_lines_said_unasked_are_no_mails(self, scripted: ScriptedImap) -> None:
         """Flags that somebody changes are told in between, with sequence numbers that look like UIDs."""
 
@@ -522,6 +588,13 @@ class TestSearchingAndFetching:
             inbox.search("Sent")
             assert scripted.said("SELECT") == ['SELECT "Gesendet"']
             assert not inbox.has_folder("Junk")
+
+    def test_a_folder_with_a_name_in_no_encoding_spoils_no_other(self, scripted: ScriptedImap) -> None:
+        """Sloppy clients have made folders such as "R&D", which is no modified UTF-7."""
+        scripted.folders |= {"R&D": Folder(), "2024": Folder(), "&AOU-": Folder()}
+        with connected(scripted) as inbox:
+            assert inbox.folders() == ["INBOX", "R&D", "2024", "å"]
+            assert inbox.ensure_folders(["å", "Handled"]) == ["Handled"]
 
     def test_closing_logs_out(self, scripted: ScriptedImap) -> None:
         with connected(scripted) as inbox:
