@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-LANGUAGES = ("en", "sv")
+LANGUAGES = ("en", "sv", "de", "fr", "es", "nl", "da", "no", "it")
 
 Named = tuple[tuple[str, str], ...]
 

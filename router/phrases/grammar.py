@@ -22,7 +22,7 @@ from router.phrases.words import COMMA, NONE, Line, spellings, split_words
 
 SLOTS = frozenset({"who", "whose", "date", "num", "any", "text", "message", "skills"})
 _SOFT = "soft"
-_PIECE = re.compile(r"[()\[\]|,]|\{[\w-]+\}|[^\s()\[\]|,{}]+|[{}]")
+_PIECE = re.compile(r"[()\[\]|,]|\{[\w-]+\}|[^\s()\[\]|,{}-]+|[{}]")
 _CLOSING = {"(": ")", "[": "]"}
 # What a phrase can begin with, where that is plain to see: some optional groups, then a word or a group without holes.
 _OPENING = re.compile(r"\s*(?:\[[^\[\]()]+\][\s,]*)*(?:\((?!\|)[^\[\]()]*[^\[\]()|\s]\)|[^\s\[\]()|]+)(?=[\s,]|$)")

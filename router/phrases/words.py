@@ -19,7 +19,11 @@ INVISIBLE = re.compile(
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
 
-_WORD = re.compile(rf"[^\W_]+(?:[{APOSTROPHES}][^\W_]+)*")
+_ELIDED = "[cdjlmnstv]|qu|jusqu|quelqu|lorsqu|puisqu|un|quest|quell|anch|(?:d|da|a|ne|su)ll"  # je l'ai, un'altra
+_WORD = re.compile(
+    rf"(?:{_ELIDED})(?=[{APOSTROPHES}][^\W_])|[^\W_]+(?:[{APOSTROPHES}][^\W_]+)*",
+    re.IGNORECASE,
+)
 _SMILEY = re.compile(r"(?<![^\s,.!])(?:[:;=]['’]?-?[)(DPp3oO*|\]\[/\\]+|<3+|\^_?\^)(?![\w/])")
 _STRETCHED = re.compile(r"([^\W\d_])\1\1+")  # "miiine", "jaaaa"
 _LETTERS = str.maketrans({"ø": "o", "å": "a", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i"})
@@ -102,9 +106,10 @@ def read_line(text: str) -> Line:
     breaks = [_break(clear[end:edge]) for (_, end), edge in zip(spans, edges, strict=False)]
     for place in range(len(breaks) - 1):
         gap = clear[spans[place][1] : edges[place]]
+        before = clear[edges[place - 1] - 1] if place else " "
         if gap in (".", ",", ":") and words[place].isdigit():
             breaks[place] = NONE  # 3.2.2026, 12:30
-        elif gap[0] == "." and len(words[place]) == 1 and (gap == "." or (place and not breaks[place - 1])):
+        elif gap[0] == "." and len(words[place]) == 1 and (gap == "." or before == "."):
             breaks[place] = NONE  # t.o.m. den 3:e
     if breaks and breaks[-1] != QUESTION:
         breaks[-1] = STOP
