@@ -244,7 +244,7 @@ def _closes_without_colon(window: _Window) -> bool:
     if not (window.alone or window.opens):
         return False
     if text.startswith("--") and text.endswith("--") and ends_with_wrote(last):
-        return True  # ---- John Smith wrote ----
+        return True  # ---- Bo Berg wrote ----
     if seen.date < 2 or len(text) > 250:
         return False
     if _ISO_SOMEBODY.match(text) and len(text) < 100:
@@ -276,7 +276,7 @@ def _ends_attribution(text: str) -> bool:
 
 
 def _somebody_wrote(text: str) -> bool:
-    """A name and the verb, no more: "John Smith wrote:", "codinghorror via Discourse wrote:"."""
+    """A name and the verb, no more: "Bo Berg wrote:", "bo via the Forum wrote:"."""
     words = text.strip(DECORATION + ":：").split()
     if not ends_with_wrote(text) or not 3 <= len(words) <= 10:
         return False

@@ -27,7 +27,7 @@ _FOLDED: dict[int, str | None] = (
         for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))
         if (base := unicodedata.normalize("NFKD", chr(code))) != chr(code) and base[0].isalpha()
     }
-    | {mark: None for mark in range(0x300, 0x370)}
+    | dict.fromkeys(range(0x300, 0x370))
     | {ord("ł"): "l", ord("ø"): "o", ord("đ"): "d", ord("ı"): "i", ord("ß"): "ss", ord("æ"): "ae"}
 )
 

@@ -111,7 +111,7 @@ class Page(Rows):
         return None
 
     def _broken(self, at: int, floor: int) -> Head | None:
-        # "On Tue, 3 May 2017 at 10:07 PM John Smith", "<", "john@example.org", "> wrote:": a bracket that looks quoted
+        # "On Tue, 3 Jun 2025 at 10:11 Bo Berg", "<", "bo@example.org", "> wrote:": a bracket that looks quoted
         line = self.lines[at][:LINE]
         if len(line) > 40 or at <= floor or self.blank(at - 1) or self.quoted(at - 1) or not ends_with_wrote(line):
             return None

@@ -79,7 +79,7 @@ def is_phone_signature(line: str) -> bool:
 
 
 def _phone_sign(line: str) -> int:
-    """2: certainly a phone's or a program's own line; 1: only where it stands alone ("Sent from a torch of pixels")."""
+    """2: certainly a phone's or a program's own line; 1: only where it stands alone ("Sent with my left hand")."""
     if len(line) > 300:
         return 0
     bare = _plain(_LINK.sub(r"\1", line)).strip(" \t*_()<>[].-–—~|")

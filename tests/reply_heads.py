@@ -7,7 +7,7 @@ NAMES = (
     ("O'Brien, Patrick (Patrick)", "p.o'brien@example.com"),
     ('"Müller, Jörg"', "joerg.mueller+buns@mail.example.de"),
     ("李雷", "li.lei@example.cn"),
-    ("Hansen via Collective", "416ffd3258d4d2fa4c85cfa4c44e1721d66e3e8f4@lists.example.net"),
+    ("Hansen via Collective", "consultants-and-friends-of-the-collective-in-the-north@lists.example.net"),
 )
 
 # {n} is the name, {a} the address. Those of a line need no `>` marks under them to be known.
