@@ -57,10 +57,14 @@ def mark_button(word: str, label: str = "") -> str:
     return f"{_BUTTON}{clean_line(word)}{_SPLIT}{clean_line(label or word)}"
 
 
-def mark_reply(word: str, meaning: str, label: str = "", subject: str = "") -> str:
-    """A reply that works and what it does; in HTML the word is a button that opens a mail with it."""
+def mark_reply(word: str, meaning: str, label: str = "", subject: str = "", main: bool = False) -> str:
+    """A reply that works and what it does; in HTML the word is a button that opens a mail with it.
+
+    `main`: the one that this mail is sent for. `subject`: of the answer, if it is about something else than this mail.
+    """
     shown = clean_line(label) or clean_line(word)
-    parts = (clean_line(word), shown[:1].upper() + shown[1:], clean_line(meaning, 400), clean_line(subject))
+    about = clean_line(subject)
+    parts = (clean_line(word), shown[:1].upper() + shown[1:], clean_line(meaning, 400), about, "main" if main else "")
     return _REPLY + _SPLIT.join(parts)
 
 
@@ -96,7 +100,7 @@ def _plain_line(line: str) -> str:
     if mark == _FACT:
         return ": ".join(rest.split(_SPLIT, 1))
     if mark == _REPLY:
-        word, _, meaning, _ = rest.split(_SPLIT)
+        word, _, meaning, _, _ = rest.split(_SPLIT)
         return f"  {word} – {meaning}"
     return rest if mark in _MARKS else line.rstrip()
 
@@ -104,12 +108,13 @@ def _plain_line(line: str) -> str:
 # -- HTML --------------------------------------------------------------------------------------------------------
 
 _FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5"
-_GREY = "#7d766e"  # 4.5:1 on white, 4.2:1 on Chromium's dark page
+_QUIET = "opacity:.7"  # of the reader's own colour: 8:1 on white as on black; Outlook shows it in full
 _CRUST = "#8f4a0e"  # white on it: 6.9:1
-_FILLED = f"background:{_CRUST};border:1px solid {_CRUST}"
-_OUTLINED = "border:1px solid #a39a90"
-_CELL = "border-radius:8px;text-align:center;vertical-align:middle"
-_LINK = "display:block;padding:9px 14px;text-decoration:none;font-weight:600"
+_FILLED = f"color:#ffffff;background:{_CRUST};border:1px solid {_CRUST}"
+_OUTLINED = "color:inherit;border:1px solid #a39a90"
+_BUTTON_STYLE = (
+    "display:block;padding:9px 14px;border-radius:8px;text-align:center;text-decoration:none;font-weight:600"
+)
 _TABLE = '<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="border-collapse:{};margin:{}">'
 
 
@@ -145,7 +150,7 @@ def _blocks(marked: str) -> list[tuple[str, list[str]]]:
 def _html_paragraph(lines: Sequence[str], mailto: Mailto) -> str:
     text = "<br>\n".join(escape(line.strip()) for line in lines)
     if lines[0] in _MARKER_LINES:
-        return f'<p style="margin:0 0 18px 0;font-size:12px;color:{_GREY}">{text}</p>'
+        return f'<p style="margin:0 0 18px 0;font-size:12px;{_QUIET}">{text}</p>'
     return f'<p style="margin:0 0 14px 0">{text}</p>'
 
 
@@ -156,7 +161,7 @@ def _html_title(lines: Sequence[str], mailto: Mailto) -> str:
 
 def _html_small(lines: Sequence[str], mailto: Mailto) -> str:
     text = "<br>\n".join(escape(line) for line in lines)
-    return f'<p style="margin:0 0 12px 0;font-size:14px;color:{_GREY}">{text}</p>'
+    return f'<p style="margin:0 0 12px 0;font-size:14px;{_QUIET}">{text}</p>'
 
 
 def _html_quote(lines: Sequence[str], mailto: Mailto) -> str:
@@ -171,34 +176,35 @@ def _html_facts(lines: Sequence[str], mailto: Mailto) -> str:
     for line in lines:
         label, _, value = line.partition(_SPLIT)
         rows.append(
-            f'<tr><td style="padding:2px 14px 2px 0;vertical-align:top;{_FONT};color:{_GREY}">{escape(label)}</td>\n'
-            f'<td style="padding:2px 0;vertical-align:top;{_FONT}">{escape(value)}</td></tr>'
+            f'<tr><td style="padding:2px 14px 2px 0;vertical-align:top;{_wrapping(label)};{_FONT};{_QUIET}">'
+            f'{escape(label)}</td>\n<td style="padding:2px 0;vertical-align:top;{_FONT}">{escape(value)}</td></tr>'
         )
     return "\n".join((_TABLE.format("collapse", "0 0 16px 0"), *rows, "</table>"))
 
 
-def _button(address: str, label: str, first: bool) -> str:
-    """A cell that is a button: Outlook draws the cell's colours, everybody else its rounded corners too."""
-    cell, colour = (_FILLED, "#ffffff") if first else (_OUTLINED, "inherit")
-    fill = f' bgcolor="{_CRUST}"' if first else ""
-    return (
-        f'<td{fill} style="{_CELL};{cell}">'
-        f'<a href="{escape(address)}" style="{_LINK};color:{colour};{_FONT}">{escape(label)}</a></td>'
-    )
+def _wrapping(label: str) -> str:
+    """A short label stays on its line; a long one may wrap, so that the other cell keeps its share of 320 pixels."""
+    return "white-space:nowrap;word-break:normal;overflow-wrap:normal" if len(label) <= 16 else "word-break:normal"
+
+
+def _button(address: str, label: str, filled: bool) -> str:
+    style = f"{_BUTTON_STYLE};{_FILLED if filled else _OUTLINED};{_FONT}"
+    cell = f"padding:0;vertical-align:middle;{_wrapping(label)}"
+    return f'<td style="{cell}">\n<a href="{escape(address)}" style="{style}">{escape(label)}</a></td>'
 
 
 def _html_replies(lines: Sequence[str], mailto: Mailto) -> str:
     rows: list[str] = []
     for line in lines:
-        word, label, meaning, subject = line.split(_SPLIT)
-        cell = _button(mailto(word, subject), label, first=not rows)
+        word, label, meaning, subject, main = line.split(_SPLIT)
+        cell = _button(mailto(word, subject), label, filled=bool(main))
         rows.append(f'<tr>{cell}\n<td style="padding:2px 0 2px 14px;{_FONT}">{escape(meaning)}</td></tr>')
     return "\n".join((_TABLE.format("separate;border-spacing:0 6px", "0 0 12px 0"), *rows, "</table>"))
 
 
 def _html_buttons(lines: Sequence[str], mailto: Mailto) -> str:
     pairs = [line.partition(_SPLIT) for line in lines]
-    cells = [_button(mailto(word, ""), label, first=not place) for place, (word, _, label) in enumerate(pairs)]
+    cells = [_button(mailto(word, ""), label, filled=False) for word, _, label in pairs]
     gap = '\n<td style="width:10px">&nbsp;</td>\n'
     return f"{_TABLE.format('separate', '0 0 16px 0')}\n<tr>{gap.join(cells)}</tr>\n</table>"
 
