@@ -243,17 +243,23 @@ def _closes_without_colon(window: _Window) -> bool:
         return True  # Bob <bob@example.org> skrev: (3 juni 2025 10:11:12 CEST)
     if not (window.alone or window.opens):
         return False
-    if text.startswith("--") and text.endswith("--") and ends_with_wrote(last):
+    if text.startswith("--") and text.endswith("--") and _verb_is_last(last):
         return True  # ---- Bo Berg wrote ----
     if seen.date < 2 or len(text) > 250:
         return False
     if _ISO_SOMEBODY.match(text) and len(text) < 100:
         return True
-    if seen.wrote and ends_with_wrote(last):
+    if seen.wrote and _verb_is_last(last):
         return seen.address or window.opens
     if window.opens and seen.address and text.endswith(">") and len(text) < 150:
         return True  # 2013/10/2 Bob <bob@example.org>
     return text.lower().startswith("posted by ") and len(text) < 100
+
+
+def _verb_is_last(text: str) -> bool:
+    """Nothing stands behind the verb but an ending in brackets ("napisał(a)")."""
+    words = _last_words(text.rstrip(DECORATION))
+    return any(word in _WROTE for word in words[-2 if words and len(words[-1]) <= 2 else -1 :])
 
 
 def _last_words(bare: str) -> list[str]:
