@@ -75,6 +75,7 @@ KINDS: Mapping[str, Kind] = {
     "back": Kind(TO_LIST, ("closes", "name", "interested"), marker=True, shows_request=True),
     "dough": Kind(TO_LIST, ("what",), marker=True, shows_request=True),
     "outcome": Kind(TO_LIST, ("what", "people", "why")),
+    "gathered": Kind(TO_LIST, ("leads",), marker=True),
     # to the keeper (to the list while keeper and deputy are away)
     "decide": Kind(TO_PERSON, ("because", "by"), marker=True, shows_request=True),
     "nobody-yet": Kind(TO_PERSON, (), marker=True),

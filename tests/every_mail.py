@@ -184,8 +184,6 @@ def _to_the_list() -> Iterator[Case]:
     yield Case("outcome", EATEN, "list", {"what": "answered", "people": ("Kim Lund",), "why": ""})
     yield Case("outcome", THROWN, "@anna", {"what": "withdrawn", "people": (), "why": ""})
     yield Case("gathered", None, "list", {"leads": (bun(), OWN), "gathers": (42, 43)})
-    yield Case("digest", None, "list", {"digest": "Three buns are open.\n"})
-    yield Case("report", None, "@cy", {"report": "Rust was asked for twice.\n"})
 
 
 def _to_the_keeper() -> Iterator[Case]:
@@ -203,7 +201,8 @@ def _to_the_keeper() -> Iterator[Case]:
         items = tuple(
             Aside(n, NOW, "news@shop.example", "The Shop", f"Sale number {n}", "Buy!", "a list") for n in range(count)
         )
-        yield Case("aside", None, "@kim", {"items": items})
+        yield Case("aside", None, "@kim", {"items": items, "junk": count - 1})
+    yield Case("aside", None, "@kim", {"items": (), "junk": 4})
     for incoming in (True, False):
         yield Case("rota", None, "@kim", {"leads": (bun(),), "incoming": incoming, "other": "Bo Ek"})
         yield Case("rota", None, "@kim", {"leads": (bun(), CONTESTED), "incoming": incoming, "other": "Bo Ek"})
