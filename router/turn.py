@@ -12,11 +12,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from router.lead import Carried, Event, Lead, Pending, Status, with_event
 from router.worktime import Calendar, Span, parse_span
+
+
+QUARTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,12 @@ class Turn:
         return True
 
     def promise(self, moment: datetime) -> datetime:
-        """A time told to a client is a time at which the router itself will write (rule 5)."""
+        """A time told to a client is a time at which the router itself will write (rule 5).
+
+        It is told and kept in whole quarters of an hour, rounded up, so that what was due anyway comes first.
+        """
+        over = moment.timestamp() % QUARTER.total_seconds()
+        moment += QUARTER - timedelta(seconds=over) if over else timedelta(0)
         self.start(promise=moment)
         return moment
 
