@@ -104,6 +104,7 @@ class Story:
     console: Console
     began: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    told: dict[int, int] = field(default_factory=dict)  # events of each bun that were told already
 
     def tell(self, what: str, style: str = "", indent: int = 0) -> None:
         with self.lock:
@@ -126,11 +127,15 @@ class Story:
             return
         lead = office.store.lead(handled.lead) if handled.lead else None
         about = f"{office.house.words['bun']} {handled.lead}: " if lead else ""
-        why = f" – {handled.reason}" if handled.reason else ""
-        self.tell(f"{escape(about)}{handled.kind}{escape(why)}", "yellow", indent=2)
-        if lead is not None and lead.events and handled.kind == "due":
-            event = lead.events[-1]
-            self.tell(escape(f"{event.what}{f' ({event.why})' if event.why else ''}"), "default", indent=4)
+        news = lead.events[self.told.get(lead.id, 0) :] if lead is not None else ()
+        if lead is not None:
+            self.told[lead.id] = len(lead.events)
+        if handled.kind == "due":
+            what = "; ".join(f"{event.what}{f' – {event.why}' if event.why else ''}" for event in news)
+            self.tell(escape(f"{about}{what or 'the time has come'}"), "yellow", indent=2)
+        else:
+            why = f" – {handled.reason}" if handled.reason else ""
+            self.tell(escape(f"{about}{handled.kind}{why}"), "yellow", indent=2)
         for row in handled.rows:
             self.tell(f"sends {row.kind} to {escape(', '.join(row.recipients))}", "green", indent=4)
         if lead is not None:
@@ -304,6 +309,7 @@ def _nobody_wants_it(cast: Cast) -> None:
     to = offer.reply_to[0].address if offer.reply_to else SHARED
     cast.write(_person("anna"), to, subject, away, answers=offer, headers=headers, shown="I am out of the office")
     cast.wait("per@gardet.example", "COBOL", "tyvärr")
+    cast.wait(LIST, "COBOL", "let go")
 
 
 def _forwarded(cast: Cast) -> None:
@@ -413,7 +419,7 @@ def _digest(stage: Stage, story: Story) -> None:
     story.heading("A week later: the digest")
     leave_request(stage.office.store.path, {"do": "digest"})
     stage.daemon.wake()
-    Cast(stage.hub, story).wait(LIST, "week")
+    Cast(stage.hub, story).wait(LIST, "The Bun House: the week")
 
 
 def check_outcome(stage: Stage) -> list[str]:
