@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from router.bounce import Bounce, Failed, read_bounce
 from router.labels import attribution_at, block_at, is_quoted, label_of, tidy
@@ -213,11 +214,19 @@ def _challenge(message: Message) -> str | None:
 
 def _own_lines(message: Message) -> list[str]:
     """The lines above the first quote: what is quoted was said by others."""
-    lines = [tidy(line) for line in message.text[:TEXT].replace("\r", "\n").split("\n")[:120]]
+    return list(_lines_above_quote(message.text[:TEXT]))
+
+
+@lru_cache(maxsize=4)  # robots and form letters are looked for in the same lines
+def _lines_above_quote(text: str) -> tuple[str, ...]:
+    lines = tuple(tidy(line) for line in text.replace("\r", "\n").split("\n")[:120])
+    ends = [line.endswith((":", "：")) for line in lines]  # an attribution ends so, within three lines
     for index, line in enumerate(lines):
-        if is_quoted(line) or line.strip().startswith("-----"):
+        if is_quoted(line) or line.lstrip().startswith("-----"):
             return lines[:index]
-        if (label_of(line) and block_at(lines, index)) or (line.strip() and attribution_at(lines, index)):
+        if (":" in line or "：" in line) and label_of(line) and block_at(lines, index):
+            return lines[:index]
+        if line and any(ends[index : index + 3]) and attribution_at(lines, index):
             return lines[:index]
     return lines
 

@@ -14,7 +14,6 @@ from router.house import House, Member
 from router.turn import Person, World
 from router.view import PersonState, View
 
-_SKILL_WORD = re.compile(r"[\w+#.-]+")  # "c++", "c#", "node.js" are words
 RECENTLY = timedelta(days=90)  # "buns taken in the last 90 days"
 
 
@@ -90,9 +89,16 @@ def _week(today: date) -> int:
 
 def named_skills(text: str, house: House, states: Mapping[str, PersonState]) -> tuple[str, ...]:
     """Those of the roster's skills that a request names, as whole words, in the order of the roster."""
-    words = f" {' '.join(word.strip('.-') for word in _SKILL_WORD.findall(text[:20000].lower()))} "
+    folded = " ".join(text[:20000].lower().split())
     known: dict[str, None] = {}
     for member in house.members.values():
         state = states.get(member.key)
         known.update(dict.fromkeys(state.skills if state and state.skills is not None else member.skills))
-    return tuple(skill for skill in known if skill and f" {skill.lower()} " in words)
+    return tuple(skill for skill in known if skill and _names(folded, skill.lower()))
+
+
+def _names(text: str, skill: str) -> bool:
+    """Whether `skill` stands in `text` as whole words: "c" is neither in "c++" nor in "cobol"."""
+    if skill not in text:
+        return False
+    return re.search(rf"(?<![\w+#]){re.escape(skill)}(?![\w+#])", text) is not None

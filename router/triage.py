@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from router.commands import Reading, read_command
 from router.forward import Forward, read_forward
@@ -479,7 +480,8 @@ def plain_subject(subject: str) -> str:
     return _REPLY_PREFIX.sub("", subject[:998]).strip()
 
 
+@lru_cache(maxsize=4)  # asked for when a request comes in, and again when it is stored
 def fingerprint(text: str) -> str:
     """A hash of what a text says, whatever its wrapping; "" for a text too short to tell requests apart."""
-    words = re.sub(r"\W+", " ", text[:20000]).strip().lower()
+    words = re.sub(r"\W+", " ", text[:4000]).strip().lower()
     return hashlib.sha256(words.encode()).hexdigest()[:24] if len(words) >= 60 else ""
