@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tinydb import TinyDB, where
 
-from router import journal_files
+from router import journal, journal_files
 from router.journal import JournalDB, StoreDamaged, StoreError, StoreFull, repair
 from router.journal_files import Disk
 from tests.faultyfs import (
@@ -477,6 +477,34 @@ def run_to(path: Path, disk: ForgetfulDisk, commits: int) -> None:
     assert db is not None
     assert db.sequence == commits
     db.close()
+
+
+def test_what_a_killed_process_left_in_memory_is_on_disk_before_it_is_served(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL between a write and its fsync, a new process that reads the record, then the power cut."""
+    path = tmp_path / "live" / "store.json"
+    path.parent.mkdir()
+    disk = ForgetfulDisk()
+    monkeypatch.setattr(journal_files, "disk", disk)
+    db = JournalDB(path)
+    commit_next(db)
+
+    def die(step: str) -> None:
+        if step == "journal-written":
+            raise Killed
+
+    monkeypatch.setattr(journal, "on_step", die)
+    with pytest.raises(Killed):
+        commit_next(db)
+    db.close()
+    with JournalDB(path) as again:
+        assert again.sequence == 2
+    after = tmp_path / "after"
+    for files in outcomes(disk.moments[-1], random.Random(1), 100):
+        lay_out(after, files)
+        with JournalDB(after / "store.json", read_only=True) as reader:
+            assert state_of(reader) == state_after(2)
 
 
 def nth_call(call: str, nth: int, number: int, run: int = 1) -> Callable[[int, str], int]:
