@@ -72,7 +72,7 @@ def main() -> None:
         sys.exit(sorry.status)
     except ConfigError as error:
         for fault in error.faults:
-            print(f"{error.where}: {fault}", file=sys.stderr)
+            print(f"{error.where or 'bun-router'}: {fault}", file=sys.stderr)
         sys.exit(2)
     except StoreError as error:
         print(f"bun-router: {error}", file=sys.stderr)
@@ -151,6 +151,8 @@ def run(
         daemon.run(once=once)
     except OurBug as bug:
         raise Sorry(f"stopped, since this is our own fault: {bug}", 3) from None
+    if once and daemon.fault:
+        raise Sorry(daemon.fault, 1)
 
 
 @app.command()

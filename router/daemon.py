@@ -95,6 +95,12 @@ class Daemon:
         self._stop.set()
         self.wake()
 
+    @property
+    def fault(self) -> str:
+        """What keeps the router from hearing, storing or speaking at this moment; "" when all is well."""
+        troubles = [trouble.reason for trouble in (self._imap_trouble, self._disk_trouble) if trouble is not None]
+        return "; ".join([*troubles, *([] if self._smtp_state == "ok" else [self._smtp_state])])
+
     def wake(self) -> None:
         with suppress(BlockingIOError, OSError):
             os.write(self._wake_write, b"w")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import smtplib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -478,6 +479,11 @@ def _tell_end(stage: Stage, story: Story, faults: list[str]) -> None:
         story.tell(f"WRONG: {escape(fault)}", "bold red")
     if not faults:
         story.console.print("[bold green]Everything ended as it should.[/]")
+
+
+def _program() -> str:
+    """How this very program is called again: its path where it is not on the PATH."""
+    return "bun-router" if shutil.which("bun-router") else sys.argv[0]
 
 
 def _keep_open(stage: Stage, story: Story) -> None:
