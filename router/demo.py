@@ -473,7 +473,7 @@ def _tell_end(stage: Stage, story: Story, faults: list[str]) -> None:
     story.console.print()
     story.console.print(f"{mails} mails, the store and the tray page are in", escape(str(stage.folder)), soft_wrap=True)
     story.console.print(
-        f"Look at a bun: bun-router show 2 --config {escape(str(stage.folder / 'config.toml'))}", soft_wrap=True
+        f"Look at a bun: {_program()} show 2 --config {escape(str(stage.folder / 'config.toml'))}", soft_wrap=True
     )
     for fault in faults:
         story.tell(f"WRONG: {escape(fault)}", "bold red")
