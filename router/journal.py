@@ -151,11 +151,11 @@ class JournalStorage(Storage):
     def _load_beside_a_writer(self) -> Loaded:
         """Load without the lock. What looks like damage while the files change is a writer at work: begin again."""
         for _ in range(READ_TRIES):
-            before = self.files.print_of()
+            before = self.files.fingerprint()
             try:
                 return self.files.load()
             except StoreDamaged:
-                if self.files.print_of() == before:
+                if self.files.fingerprint() == before:
                     raise
             except OSError as error:
                 raise refusal(error, self.files.snapshot, "Reading") from error

@@ -108,7 +108,7 @@ class Unsettled(OSError):
 def refusal(error: OSError, path: Path, doing: str) -> StoreError:
     """The sentence for an operating system's refusal to open, read or make the store."""
     reason = error.strerror or str(error)
-    if error.errno == errno.ENOENT:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return StoreError(f"The folder {path.parent} of the store does not exist; create it, or mend [store] path.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreError(f"{doing} {path} was refused ({reason}); run this as the user who owns {path.parent}.")
@@ -139,6 +139,8 @@ class StoreFiles:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.snapshot = Path(path).resolve()
+        if self.snapshot.is_dir():
+            raise StoreError(f"{self.snapshot} is a folder; [store] path names the file to be made in it.")
         self.journal = self.beside(".journal")
         self.lock = self.beside(".lock")
         self.folder = self.snapshot.parent
@@ -154,11 +156,14 @@ class StoreFiles:
             raise refusal(error, self.lock, "Opening") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
             os.close(fd)
             who = f"process {holder}" if holder.isdigit() else "another process"
             raise StoreLocked(f"The store {self.snapshot} is in use by {who}; end it first.") from error
+        except OSError as error:
+            os.close(fd)
+            raise refusal(error, self.lock, "Locking") from error
         with suppress(OSError):  # on a full disk nobody learns the number, and that is all
             os.ftruncate(fd, 0)
             os.pwrite(fd, b"%d\n" % os.getpid(), 0)
@@ -196,9 +201,9 @@ class StoreFiles:
         finally:
             os.close(fd)
 
-    def print_of(self) -> list[tuple[int, int, int] | None]:
+    def fingerprint(self) -> list[tuple[int, int, int] | None]:
         """What changes whenever a writer has changed a file: so a reader knows damage from having come in between."""
-        return [_print_of(self.snapshot), _print_of(self.journal)]
+        return [_fingerprint_of(self.snapshot), _fingerprint_of(self.journal)]
 
     def load(self) -> Loaded:
         """Read the store, and change nothing. Raises StoreDamaged, StoreError, OSError."""
@@ -268,7 +273,7 @@ class StoreFiles:
             disk.rename(temporary, target)
             disk.sync_folder(self.folder)
         except BaseException as error:
-            moved = _print_of(target) == _print_of_open(fd)
+            moved = _fingerprint_of(target) == _fingerprint_of_open(fd)
             os.close(fd)
             with suppress(OSError):
                 disk.remove(temporary)
@@ -350,7 +355,7 @@ def _write_whole(fd: int, data: bytes) -> int:
     return done
 
 
-def _print_of(path: Path) -> tuple[int, int, int] | None:
+def _fingerprint_of(path: Path) -> tuple[int, int, int] | None:
     try:
         found = path.stat()
     except OSError:
@@ -358,6 +363,6 @@ def _print_of(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _print_of_open(fd: int) -> tuple[int, int, int]:
+def _fingerprint_of_open(fd: int) -> tuple[int, int, int]:
     found = os.fstat(fd)
     return found.st_ino, found.st_size, found.st_mtime_ns

@@ -436,6 +436,20 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path / 'gone'} of the store does not exist" in refused(StoreError, tmp_path / "gone" / "store.json")
 
 
+def test_a_path_that_is_a_folder_is_refused_as_such(tmp_path: Path) -> None:
+    assert "is a folder" in refused(StoreError, tmp_path)
+
+
+def test_a_file_system_that_cannot_lock_is_not_taken_for_another_writer(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    assert "No locks available" in refused(StoreError, path)
+
+
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
 def test_a_folder_that_cannot_be_written_is_named(path: Path, fast_disk: FaultyDisk, number: int) -> None:
     fast_disk.plan = lambda count, call: number if call == "open" else 0
