@@ -41,7 +41,7 @@ from router.marks import (
 )
 from router.mime import Attached, address_header, header_value, write_mail
 from router.reply import MARKERS
-from router.shown import begins_with_greeting, ends_with_name, show_fact, show_lead, show_people
+from router.shown import Shown, begins_with_greeting, ends_with_name, show_fact, show_lead, show_people
 from router.turn import Mail, World
 from router.worktime import say_span
 
@@ -327,9 +327,7 @@ def facts_for(mail: Mail, envelope: Envelope, lead: Lead | None, world: World, h
         marker=MARKERS[language] if kind.marker else "",
         person=clean_line(world.name(reader)),
         is_owner=lead is not None and reader == lead.owner,
-        lead=show_lead(lead, world, house, language, withheld=not knows and kind.audience != TO_CLIENT)
-        if lead
-        else None,
+        lead=_shown(kind, lead, world, house, language, knows) if lead else None,
         claimants=show_people(claimants, lead, world),
         owner_name=clean_line(world.name(lead.owner)) if lead else "",
         owner_person=owner[0] if owner else None,
@@ -347,6 +345,11 @@ def facts_for(mail: Mail, envelope: Envelope, lead: Lead | None, world: World, h
         facts["preview_kind"] = mail.facts["about"]
         facts["preview_facts"] = mail.facts["facts"]
     return facts
+
+
+def _shown(kind: Kind, lead: Lead, world: World, house: House, language: str, knows: bool) -> Shown:
+    to_client = kind.audience == TO_CLIENT
+    return show_lead(lead, world, house, language, withheld=not knows and not to_client, to_client=to_client)
 
 
 def _join_names(names: Sequence[str], word: str) -> str:

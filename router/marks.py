@@ -147,25 +147,29 @@ def _blocks(marked: str) -> list[tuple[str, list[str]]]:
     return [(mark, lines) for mark, lines in out if mark]
 
 
+def _escape_lines(lines: Sequence[str]) -> str:
+    return escape("\n".join(lines)).replace("\n", "<br>\n")
+
+
 def _html_paragraph(lines: Sequence[str], mailto: Mailto) -> str:
-    text = "<br>\n".join(escape(line.strip()) for line in lines)
+    text = _escape_lines([line.strip() for line in lines])
     if lines[0] in _MARKER_LINES:
         return f'<p style="margin:0 0 18px 0;font-size:12px;{_QUIET}">{text}</p>'
     return f'<p style="margin:0 0 14px 0">{text}</p>'
 
 
 def _html_title(lines: Sequence[str], mailto: Mailto) -> str:
-    text = "<br>\n".join(escape(line) for line in lines)
+    text = _escape_lines(lines)
     return f'<h1 style="margin:0 0 12px 0;font-size:21px;line-height:1.3;font-weight:700">{text}</h1>'
 
 
 def _html_small(lines: Sequence[str], mailto: Mailto) -> str:
-    text = "<br>\n".join(escape(line) for line in lines)
+    text = _escape_lines(lines)
     return f'<p style="margin:0 0 12px 0;font-size:14px;{_QUIET}">{text}</p>'
 
 
 def _html_quote(lines: Sequence[str], mailto: Mailto) -> str:
-    text = "<br>\n".join(escape(line) for line in lines)
+    text = _escape_lines(lines)
     return (
         f'<div dir="auto" style="margin:0 0 16px 0;padding:2px 0 2px 14px;border-left:4px solid #d29a4a">{text}</div>'
     )

@@ -76,9 +76,14 @@ class Listed:
     subject: str
 
 
-def show_lead(lead: Lead, world: World, house: House, language: str, withheld: bool) -> Shown:
-    """`withheld`: need-to-know, before the award: names, addresses and numbers of the client as configured."""
-    client, name, text = lead.client, lead.client_name, lead.text
+def show_lead(
+    lead: Lead, world: World, house: House, language: str, withheld: bool, *, to_client: bool = False
+) -> Shown:
+    """`withheld`: need-to-know, before the award: names, addresses and numbers of the client as configured.
+
+    `to_client`: without the request's text, which its writer knows.
+    """
+    client, name, text = lead.client, lead.client_name, "" if to_client else lead.text
     company = lead.client.rpartition("@")[2]
     letters = tuple(letter.text for letter in lead.letters[-_LETTERS:] if letter.who == "client")
     if withheld and house.show_client != "all":
@@ -150,8 +155,9 @@ def withhold(text: str, name: str = "") -> str:
     """The text without mail addresses, phone numbers and that name: they come with the award."""
     words = [re.escape(word) for word in name[:200].split() if len(word) > 2]
     hidden = re.compile(rf"\b(?:{'|'.join(words)})\b", re.I) if words else None
-    lines = (_PHONE.sub("…", _ADDRESS.sub("…", line[:2000])) for line in text.split("\n"))
-    return "\n".join(hidden.sub("…", line) if hidden else line for line in lines)
+    lines = (_ADDRESS.sub("…", line[:2000]) if "@" in line else line[:2000] for line in text.split("\n"))
+    bare = _PHONE.sub("…", "\n".join(lines))
+    return hidden.sub("…", bare) if hidden else bare
 
 
 def show_people(keys: Sequence[str], lead: Lead | None, world: World) -> tuple[Person, ...]:
