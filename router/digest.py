@@ -93,6 +93,7 @@ class Free:
     since: date | None = None
     until: date | None = None
     days: int = 0  # since then
+    later: bool = False  # free only from `since` on
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ class Digest:
     contested: tuple[Bun, ...] = ()
     silent: tuple[Bun, ...] = ()  # taken, and no word from the owner
     taken: int = 0  # all that are taken
+    offered: int = 0  # all that are on offer
+    dry: int = 0  # of these
     more: int = 0  # open buns that are only counted
     came: Pair = Pair(0, 0)
     ended: Mapping[str, Pair] = field(default_factory=dict)  # eaten, thrown, lost, withdrawn, cookie
@@ -226,13 +229,15 @@ def _digest(week: _Week, house: House, world: World, language: str, reader: str 
     return Digest(
         language=language,
         first=week.start.astimezone(zone).date(),
-        last=(week.now - timedelta(microseconds=1)).astimezone(zone).date(),
+        last=(week.now - timedelta(hours=12)).astimezone(zone).date(),
         quiet=not week.open and not came.now and not any(pair.now for pair in ended.values()),
         buns=shown(offered[:LISTED]),
         dough=shown(_of(week.open, Status.DOUGH)[:LISTED]),
         contested=shown(_of(week.open, Status.CONTESTED)[:LISTED]),
         silent=shown(silent[:LISTED]),
         taken=len(_of(week.open, Status.TAKEN)),
+        offered=len(offered),
+        dry=sum(freshness(lead, world) == DRY for lead in offered),
         more=max(0, len(offered) - LISTED),
         came=came,
         ended=ended,
@@ -311,7 +316,7 @@ def _free(week: _Week, world: World, house: House) -> tuple[Free, ...]:
             out.append(Free(name, True, until=person.away_until))
         elif not person.never_claims and person.key not in busy:
             days = (today - since).days if since and since <= today else 0
-            out.append(Free(name, False, since=since, days=days))
+            out.append(Free(name, False, since=since, days=days, later=since is not None and since > today))
     return tuple(out)
 
 

@@ -82,4 +82,3 @@ def world(books: Books, where: House | None = None, now: datetime = NOW) -> Worl
     return build_world(where or house(), books, now)
 
 
-__all__ = ["Claim", "Pass"]
