@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-LANGUAGES = ("en", "sv", "de", "fr", "es", "nl", "da", "no", "it")
+LANGUAGES = ("en", "sv", "de", "fr", "es", "nl", "da", "no", "fi", "it", "pt", "pl")
 
 Named = tuple[tuple[str, str], ...]
 

@@ -7,13 +7,14 @@ Losing a claim is bad, inventing one is worse: in doubt there is a doubt, and it
 from __future__ import annotations
 
 from router.phrases.book import OWN
-from router.phrases.sight import MOST_LEADS, NO_VERBS, TALK, Found, Sight, command_of, lead_ends
+from router.phrases.sight import MOST_LEADS, NO_VERBS, Found, Sight, command_of, lead_ends
 from router.phrases.words import COMMA, NONE, QUESTION, STOP
 
 WITH_TEXT = frozenset({"warm", "send", "throw", "note"})
 HANDS = frozenset("🙋✋☝👆👍🖐✊🤚🙌👋")
 _QUERIES = frozenset({"status", "list", "help"})
 _AGAINST_CLAIM = frozenset({"pass", "yield", "release", "offer", "award", "throw", "undo"})
+_TALK = ("chat", "closing", "greeting", "lead")
 _QUOTES = frozenset("\"“”„«»‘’'")
 
 # Kinds of remark that make a command unclear: anywhere behind it on the line, or in the same sentence.
@@ -44,6 +45,8 @@ def doubt(sight: Sight, found: Found) -> str:
         return "a question mark"
     if verb == "claim" and line.refuses():
         return "a sign"
+    if verb == "claim" and ":" in line.gap(end - 1):
+        return "a colon"
     return (
         _quoted(sight, found)
         or _remarked(sight, found, stop)
@@ -118,29 +121,28 @@ def _after_comma(sight: Sight, found: Found) -> str:
         return "a letter's closing"
     if end >= len(line) or line.breaks[end - 1] != COMMA:
         return ""
+    alone = found.label.endswith("-alone")
     harmless = line.words[end] in sight.book.safe or line.words[end] in sight.book.reasons
-    if not found.bare or (harmless and not found.label.endswith("-alone")):
+    if not found.bare or (harmless and not alone) or sight.is_name(end):
         return ""
-    return "" if sight.is_name(end) or _is_talk(sight, end, found.verb) else "what follows"
+    return "" if _is_talk(sight, end, found.verb, ("closing",) if alone else _TALK) else "what follows"
 
 
 def _after_no(sight: Sight, found: Found) -> str:
-    """ "No" answers any question: it is a pass when nothing but a pass, thanks or a name comes with it."""
+    """A "no" answers any question: it is a pass when nothing but a pass, thanks or a name comes with it."""
     line = sight.line
     for place in (at for at in range(found.closed, len(line)) if line.breaks[at - 1] != NONE):
-        if not sight.is_name(place) and not _is_talk(sight, place, "pass"):
+        if not sight.is_name(place) and not _is_talk(sight, place, "pass", _TALK):
             return "what follows"
     return ""
 
 
-def _is_talk(sight: Sight, place: int, verb: str) -> bool:
-    """Whether the clause at `place` begins with small talk, a filler, or the same command once more."""
-    if sight.softs(place):
+def _is_talk(sight: Sight, place: int, verb: str, talk: tuple[str, ...]) -> bool:
+    """Whether the clause at `place` is small talk, a filler, or the same command once more, and nothing else."""
+    if any(sight.line.ends_at(end) for end in sight.softs(place)):
         return True
-    return any(
-        label == "lead" or ((label in TALK or command_of(label) == verb) and sight.closed(label, end) >= 0)
-        for label, end in sight.labels(place)
-    )
+    closing = (label for label, end in sight.labels(place) if sight.closed(label, end) >= 0)
+    return any(label in talk or command_of(label) == verb for label in closing)
 
 
 def _second_thought(sight: Sight, found: Found) -> str:
