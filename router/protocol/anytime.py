@@ -76,7 +76,7 @@ def _write_to_client(turn: Turn, text: str) -> None:
         turn.mail("please-tell", f"@{lead.owner}", about="word", facts={"text": text})
 
 
-@row("", ANY_OPEN, ("send",), says="", then="")
+@row("", (*ANY_OPEN, THROWN), ("send",), says="", then="")
 def send_draft(turn: Turn) -> None:
     """The owner lets a draft go (PROTOCOL "Arriving": mails of a consultant's own bun are drafts to its owner)."""
     lead = turn.lead
@@ -178,10 +178,20 @@ def make_bun(turn: Turn) -> None:
     turn.set(ended_at=None, ended_as="", own=turn.lead.own if not turn.lead.handed_over else "")
     turn.record("bun", why=f"“{turn.cue.line}”")
     turn.stop_all()
-    welcome(turn)
+    _greet_again(turn)
     turn.set(on_list=False)
     steps.open_offer(turn)
     turn.receipt("bun")
+
+
+def _greet_again(turn: Turn) -> None:
+    """A client who has had an acknowledgement, and a no perhaps, hears that somebody looks for a colleague again."""
+    if not turn.lead.acked:
+        welcome(turn)
+        return
+    by = steps.client_hears_by(turn)
+    if turn.tell_client("reheat", because="window", by=by):
+        turn.promise(by)
 
 
 @row("Any open lead", ANY_OPEN, ("note",), says="“note …”", then="recorded", mails="none")
@@ -268,7 +278,7 @@ def undo(turn: Turn) -> None:
         turn.refuse("nothing-to-undo")
 
 
-@row("", ANY_OPEN, ("due:undo",), says="", then="")
+@row("", ALL, ("due:undo",), says="", then="")
 def take_effect(turn: Turn) -> None:
     """The time for "undo" has passed: the word comes back as a settled cue, and every check is made again."""
     pending = turn.lead.pending

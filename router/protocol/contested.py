@@ -117,9 +117,11 @@ def claim_again(turn: Turn) -> None:
 @row("", (CONTESTED,), ("claim",), when=_yielded_before, says="", then="")
 def object_to_award(turn: Turn) -> None:
     """Who yielded and now says "mine" objects: the contest goes on."""
+    others = turn.lead.claimants
     steps.add_claim(turn)
     turn.stop("objection")
     turn.receipt("claim", closes=None)
+    steps.tell_contest(turn, others)
 
 
 def late_claim(turn: Turn) -> bool:

@@ -78,6 +78,6 @@ def only_recorded(turn: Turn) -> None:
     turn.record(turn.cue.name, why=turn.cue.line)
 
 
-@row("", ANY_ENDED, ("left", "keeper turns", "early", "due:promise", "due:undo"), says="", then="")
+@row("", ANY_ENDED, ("left", "keeper turns", "early", "due:promise"), says="", then="")
 def no_longer_matters(turn: Turn) -> None:
     turn.stop(turn.cue.name.removeprefix("due:"))

@@ -170,16 +170,22 @@ def contest(turn: Turn, claimants: list[str]) -> None:
     mediate, end = turn.in_time(terms.contest_mediate), turn.in_time(terms.contest_end)
     turn.start(mediate=mediate, fallback=end)
     turn.record("contested", why="claimed by " + ", ".join(world.names(claimants)), who="router")
+    tell_contest(turn, claimants)
+    turn.tell_client("reheat", because="contested", by=turn.promise(end))
+
+
+def tell_contest(turn: Turn, readers: Iterable[str]) -> None:
+    """The facts of the contest as it stands: who wants it, what is known of them, and how it ends."""
+    world, claimants, timers = turn.world, turn.lead.claimants, turn.lead.timers
     turn.tell(
         "contest",
-        claimants,
-        people=tuple(claimants),
+        readers,
+        people=claimants,
         mediator=world.name(world.mediator_for(claimants)),
-        mediate=mediate,
-        ends=end,
-        fallback=terms.contest_fallback,
+        mediate=timers.get("mediate"),
+        ends=timers.get("fallback"),
+        fallback=world.terms.contest_fallback,
     )
-    turn.tell_client("reheat", because="contested", by=turn.promise(end))
 
 
 def settle_by_rule(turn: Turn) -> tuple[str, str]:
@@ -252,8 +258,8 @@ def hand_over(turn: Turn) -> None:
 def reoffer(turn: Turn, who: str, why: str) -> None:
     """The bun comes back: the keeper owns, a new window opens, those who wanted it are asked first."""
     lead, world = turn.lead, turn.world
-    earlier = [c.who for c in lead.claims if c.who != who and c.state in (STANDING, INTEREST, AWARDED)]
-    mark_claims(turn, earlier, INTEREST)
+    earlier = [c.who for c in lead.claims if c.who != who]  # who yielded then may want it now
+    mark_claims(turn, [c.who for c in lead.claims if c.state != WITHDRAWN], INTEREST)
     withdraw(turn, who)
     turn.set(passes=(Pass(who, turn.cue.at),), team=(), invited=(), joined=(), released_by=who, urgent=False)
     keeper_owns(turn)
