@@ -24,6 +24,8 @@ _QUOTE, _FACT, _BUTTON, _SPLIT, _TITLE, _SMALL, _REPLY = "\x01", "\x02", "\x03",
 _MARKS = frozenset({_QUOTE, _FACT, _BUTTON, _TITLE, _SMALL, _REPLY})
 # Everything that is no text: C0 but tab and line feed, C1, line separators, and what turns the reading direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_SEPARATORS = re.compile(r"[\x0b\x0c\x85\u2028\u2029]")
+_BLANKS = re.compile(r"[ \t\n]+")  # not the no-break space: French needs it
 _MARKER_LINES = frozenset(MARKERS.values())
 
 
@@ -37,7 +39,7 @@ def clean_text(text: str, cap: int = 64 * 1024) -> str:
 
 def clean_line(text: object, cap: int = 200) -> str:
     """The same on one line of at most `cap` characters."""
-    line = " ".join(clean_text(str(text)[: cap * 4].replace("\u2028", " ").replace("\u2029", " ")).split())
+    line = _BLANKS.sub(" ", clean_text(_SEPARATORS.sub(" ", str(text)[: cap * 4]))).strip()
     return line if len(line) <= cap else line[: cap - 1] + "…"
 
 
