@@ -35,6 +35,7 @@ Who writes: a consultant's key, or any other word for a client (acme is acme@acm
     junk finds: <a line as above>     what that line says was in Junk, received at the moment noted by `at`
     at monday 10:05 bo -> bun 1: mine the server received it then, and it is met only now
     cy leaves the roster
+    the week turns                    the almanac says that the rota's week is over
     mails to come: nothing            (a reminder for readers; the same is true of every line without mails)
 
 PROTOCOL.md says what must happen; these say what does.
@@ -500,6 +501,11 @@ def _leaves(reader: Reader, m: re.Match[str]) -> None:
     play._settle()
 
 
+def _week(reader: Reader, m: re.Match[str]) -> None:
+    reader.play.open().turn_rota()
+    reader.play._settle()
+
+
 def _known(reader: Reader, m: re.Match[str]) -> None:
     lead = reader.play.open().store.lead(int(m["bun"]))
     if lead is None:
@@ -547,6 +553,7 @@ _LINES: list[tuple[str, Callable[[Reader, re.Match[str]], None]]] = [
     (r"(?P<what>imap|smtp|router) is down", _down),
     (r"(?P<what>imap|smtp|router) is back", _back),
     (rf"(?P<junk>junk )?at (?P<day>{'|'.join(DAYS)}) (?P<time>\d\d:\d\d) (?P<rest>.*)", _at),
+    (r"the week turns", _week),
     (r"(?P<who>\w+) leaves the roster", _leaves),
     (r"bun (?P<bun>\d+): (?P<facts>.*)", _known),
     (_SAYS, _says),
