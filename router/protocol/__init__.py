@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from router.lead import Lead, Status
-from router.protocol import anytime, arriving, contested, ended, offered, taken  # rows register themselves
+from router.protocol import anytime, arriving, contested, ended, offered, table, taken  # rows register themselves
 from router.protocol.arriving import Arrival
 from router.protocol.ended import starts_anew
 from router.protocol.steps import word_from_owner
@@ -23,6 +23,7 @@ __all__ = [
     "ROWS",
     "SECTIONS",
     "Arrival",
+    "Cue",
     "Outcome",
     "Row",
     "advance",
@@ -36,6 +37,7 @@ __all__ = [
     "offered",
     "open_lead",
     "starts_anew",
+    "table",
     "taken",
 ]
 
