@@ -91,7 +91,10 @@ def _read(html: str, page: _Page) -> tuple[str, bool]:
             parser.close()
     except (LxmlError, ValueError):
         pass  # what was read until then stands
-    return page.text(), page.hides_text
+    text = page.text()
+    page.open.clear()  # parser and page hold each other until the next collection: leave little behind
+    page.lines.clear()
+    return text, page.hides_text
 
 
 @dataclass(slots=True)
