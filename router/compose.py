@@ -281,7 +281,12 @@ def _compose_one(
 
 
 def _slot(mail: Mail, envelope: Envelope) -> str:
-    return f"{envelope.to}{mail.facts.get('slot', '')}"
+    return f"{_role(mail.to, envelope.to)}{mail.facts.get('slot', '')}"
+
+
+def _role(to: str, reader: str) -> str:
+    """Whom a mail was for, and whose copy it is where the list is the people themselves."""
+    return to if to == reader else f"{to} {reader}"
 
 
 def _threading(
@@ -293,7 +298,8 @@ def _threading(
     if envelope.to == "client":
         thread = lead.client_thread[-10:]
         return [("In-Reply-To", thread[-1]), ("References", " ".join(thread))] if thread else []
-    first = house.ids.message_id(lead.id, "offer", envelope.to if not house.list_address else "list", 1)
+    reader = "list" if house.list_address else envelope.to
+    first = house.ids.message_id(lead.id, "offer", _role("list", reader), 1)
     return [("In-Reply-To", first), ("References", first)] if first != message_id else []
 
 

@@ -177,8 +177,12 @@ class Turn:
         self.set(timers={})
 
     def in_time(self, span: Span) -> datetime:
-        """`span` after the cue."""
-        return self.world.after(self.cue.at, span)
+        """`span` from now; from its acceptance by the mail server, where a clock waits for a mail.
+
+        A cue may be older than now (read after downtime), and nothing that it starts may be over before it began.
+        """
+        accepted = self.cue.name.startswith("accepted:")
+        return self.world.after(self.cue.at if accepted else self.world.now, span)
 
     # -- mails ---------------------------------------------------------------------------------------------------
     def mail(self, kind: str, to: str, /, **facts: Any) -> None:
@@ -232,7 +236,7 @@ class Turn:
                 self.mail("draft", f"@{lead.owner}", about=kind, facts=facts)
             return False
         self.mail(kind, "client", **facts)
-        self.set(warmed_at=self.cue.at)
+        self.set(warmed_at=self.world.now)
         return True
 
     def promise(self, moment: datetime) -> datetime:
@@ -247,7 +251,7 @@ class Turn:
 
     def _may_reheat(self) -> bool:
         warmed = self.lead.warmed_at
-        return warmed is None or self.world.after(warmed, self.world.terms.reheat_every) <= self.cue.at
+        return warmed is None or self.world.after(warmed, self.world.terms.reheat_every) <= self.world.now
 
     # -- words that wait -----------------------------------------------------------------------------------------
     def wait_for_undo(self, **facts: Any) -> bool:

@@ -35,6 +35,7 @@ Who writes: a consultant's key, or any other word for a client (acme is acme@acm
     junk finds: <a line as above>     what that line says was in Junk, received at the moment noted by `at`
     at monday 10:05 bo -> bun 1: mine the server received it then, and it is met only now
     cy leaves the roster
+    the router restarts               everything is read from the store's files again
     the week turns                    the almanac says that the rota's week is over
     mails to come: nothing            (a reminder for readers; the same is true of every line without mails)
 
@@ -117,6 +118,7 @@ class Play:
         self.sent: list[Outgoing] = []  # since the last step
         self.last: dict[tuple[int, str], Outgoing] = {}  # the last mail on a bun to a role
         self.secrets: list[Outgoing] = []
+        self.sent_at: dict[str, datetime] = {}
         self.imap_up = self.smtp_up = True
         self.waiting: list[tuple[bytes, Met, str]] = []
         self.uid = 0
@@ -182,6 +184,7 @@ class Play:
                 sent = Outgoing(mail.lead or 0, doc["kind"], doc["to"], mail.recipients, mail.message_id, mail.raw)
                 self.sent.append(sent)
                 self.last[sent.lead, sent.to] = sent
+                self.sent_at[sent.message_id] = self.now
                 if sent.kind in ("confirm", "one-of-us"):
                     self.secrets.append(sent)
             store.mark([Delivery(mail.row, mail.lead or 0, "accepted", self.now) for mail in mails])
@@ -501,6 +504,16 @@ def _leaves(reader: Reader, m: re.Match[str]) -> None:
     play._settle()
 
 
+def _restart(reader: Reader, m: re.Match[str]) -> None:
+    """The process ends and begins again: everything is read from the store's files."""
+    play = reader.play
+    office = play.open()
+    office.store.close()
+    play.office = Office(office.house, Store(play.folder / "buns.json"), TEMPLATES, lambda: play.now, play._watch)
+    play.office.take_roster()
+    play._settle()
+
+
 def _week(reader: Reader, m: re.Match[str]) -> None:
     reader.play.open().turn_rota()
     reader.play._settle()
@@ -553,6 +566,7 @@ _LINES: list[tuple[str, Callable[[Reader, re.Match[str]], None]]] = [
     (r"(?P<what>imap|smtp|router) is down", _down),
     (r"(?P<what>imap|smtp|router) is back", _back),
     (rf"(?P<junk>junk )?at (?P<day>{'|'.join(DAYS)}) (?P<time>\d\d:\d\d) (?P<rest>.*)", _at),
+    (r"the router restarts", _restart),
     (r"the week turns", _week),
     (r"(?P<who>\w+) leaves the roster", _leaves),
     (r"bun (?P<bun>\d+): (?P<facts>.*)", _known),

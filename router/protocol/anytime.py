@@ -312,7 +312,7 @@ def keep_promise(turn: Turn) -> None:
     if turn.tell_client("reheat", because=because, by=by):
         turn.promise(by)
     elif lead.client and lead.warmed_at:
-        turn.promise(turn.world.after(max(lead.warmed_at, turn.cue.at), turn.world.terms.reheat_every))
+        turn.promise(turn.world.after(max(lead.warmed_at, turn.world.now), turn.world.terms.reheat_every))
 
 
 @row("", (DOUGH,), ("due:dough",), says="", then="")

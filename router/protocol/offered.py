@@ -13,7 +13,9 @@ def _first_come(turn: Turn) -> bool:
 
 
 def _no_window_open(turn: Turn) -> bool:
-    return turn.lead.stage != "window" and "window" not in turn.lead.timers
+    """No window is open, nor about to be, as while the offer has not left: a claim opens a short one."""
+    about_to_open = turn.lead.stage == "window" and turn.lead.awaits in ("offer", "back")
+    return "window" not in turn.lead.timers and not about_to_open
 
 
 def _owner_has_claimed(turn: Turn) -> bool:

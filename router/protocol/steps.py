@@ -135,14 +135,14 @@ def close_early(turn: Turn) -> None:
 def client_hears_by(turn: Turn) -> datetime:
     """The latest moment at which the router writes to the client of a bun just offered."""
     terms = turn.world.terms
-    at = turn.cue.at
-    return max(turn.world.after(at, terms.window), turn.world.after(at, terms.freshness))
+    now = turn.world.now
+    return max(turn.world.after(now, terms.window), turn.world.after(now, terms.freshness))
 
 
 def client_hears_last(turn: Turn) -> datetime:
     """… and of a bun that nobody wanted at first: the whole way to the no."""
     terms, world = turn.world.terms, turn.world
-    dry = world.after(turn.cue.at, terms.freshness)
+    dry = world.after(world.now, terms.freshness)
     return world.after(world.after(dry, terms.decide), terms.last_call)
 
 
@@ -227,7 +227,7 @@ def award(turn: Turn, who: str, why: str, team: tuple[str, ...] = ()) -> None:
         team=members,
         stage="",
         awaits="",
-        taken_at=turn.cue.at,
+        taken_at=turn.world.now,
         closed_at=lead.closed_at or turn.cue.at,
         word_at=None,
         keeper_may_release=False,
