@@ -352,9 +352,7 @@ class Simulator:
             soonest = world.calendar.add(last, parse_span("1 working day"))
             lead = self.play.open().store.lead(mail.lead)
             drafted = lead is not None and (lead.own or world.terms.reheat_by == "owner")
-            assert at >= soonest or drafted, (
-                f"the client of bun {mail.lead} was reheated twice in a working day"
-            )
+            assert at >= soonest or drafted, f"the client of bun {mail.lead} was reheated twice in a working day"
         self.heard[mail.lead] = at
         if mail.kind in ("handover", "no", "word"):
             self.answered.add(mail.lead)
