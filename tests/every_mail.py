@@ -26,8 +26,8 @@ REQUEST = """Hello,
 we are building a payment service in Rust and would like somebody from outside to review it before we go live: about \
 40,000 lines, a small team that is happy to explain everything.
 
-Could one of you spend two or three weeks on it in April? We can start on the 12th. You reach me at +46 70 123 45 67 or \
-maria@acme.example.
+Could one of you spend two or three weeks on it in April? We can start on the 12th. You reach me at \
++46 70 123 45 67 or maria@acme.example.
 
 Best regards
 Maria Ek"""
@@ -115,7 +115,7 @@ AWARDS = (
     "unresolved for two working days: the earliest claim",
     "unresolved for two working days: drawn",
     "unresolved for two working days: drawn, the tie drawn from the request's Message-ID",
-    "unresolved for two working days: the longest time since their last bun, the tie drawn from the request's Message-ID",
+    "unresolved for two working days: the longest time since their last bun",
 )
 DRY = (
     "two working days without a claim",
@@ -126,9 +126,10 @@ DRY = (
 )
 UNKNOWN_REASON = "a reason that no template knows"
 ALERTS = (
-    "list-unreachable imap-down imap-back smtp-paused smtp-back quarantine poison bounds silenced canary-late canary-back "
-    "disk-full disk-back old-mail uidvalidity never-sent unconfirmed filing"
-).split()
+    *("list-unreachable", "imap-down", "imap-back", "smtp-paused", "smtp-back", "quarantine", "poison", "bounds"),
+    *("silenced", "canary-late", "canary-back", "disk-full", "disk-back", "old-mail", "uidvalidity", "never-sent"),
+    *("unconfirmed", "filing", "store-cut"),
+)
 
 
 @dataclass(frozen=True, slots=True)
