@@ -30,7 +30,7 @@ class Address:
 # "Kim <kim@example.org>" and "kim@example.org": nearly all there is, read without the scanner. Spaces are single.
 _USUAL = re.compile(
     r"(?:(?:\"([^\"\\]*)\"|([^\"<>(),;:@\\]*)) ?<([^ \"<>(),;:@\\\[\]]+@[^ \"<>(),;:@\\\[\]]+)>"
-    r"|([^ \"'<>(),;:@\\\[\]]+@[^ \"'<>(),;:@\\\[\]]+))"
+    r"|((?!=\?)[^ \"'<>(),;:@\\\[\]]+@[^ \"'<>(),;:@\\\[\]]+))"
 )
 _TOKEN = re.compile(r"=\?[^?\s]{1,60}\?[bqBQ]\?[^?]{0,2000}\?=|[^\"<>(),;: =]+|.", re.S)
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*+\"", re.S)
@@ -45,6 +45,9 @@ _ENCODED_COMMA = re.compile(r"=\?[^?]*\?q\?=2c\?=", re.IGNORECASE)  # some versi
 _MARKS = {",": "comma", ";": "end", ":": "group"}
 _ATOM = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
 _OBSOLETE_SPACE = re.compile(r" ?([@.]) ?")
+
+# What never closed, or closes what never opened.
+_UNCLEAR = (("group", ""), ("text", '"'), ("text", "<"), ("text", ">"))
 
 _Token = tuple[str, str]  # (kind, text); kinds: text, quoted, angle, comment, comma, end, group
 
@@ -78,7 +81,8 @@ def _read(value: str) -> Iterator[tuple[Address, bool]]:
     usual = _USUAL.fullmatch(value)
     if usual:
         name, bare_name, spec, bare = usual.groups()
-        yield Address(_name(name or bare_name or ""), _lower(spec or bare).rstrip(".")), True
+        spec = spec or bare
+        yield Address(_name(name or bare_name or ""), _lower(spec).rstrip(".")), not _ODD.search(spec)
         return
     for tokens in _mailboxes(value):
         if tokens:
@@ -117,7 +121,10 @@ def _scan(value: str) -> Iterator[_Token]:
         token = _TOKEN.match(value, place)
         text = token[0] if token else first
         place += len(text)
-        yield ("comma" if _ENCODED_COMMA.fullmatch(text) else _MARKS.get(text, "text")), text
+        if text.startswith("=?"):  # an encoded word is part of a name, never of an address
+            yield "comma" if _ENCODED_COMMA.fullmatch(text) else "quoted", text
+        else:
+            yield _MARKS.get(text, "text"), text
 
 
 def _quote_end(value: str, place: int) -> int:
@@ -158,7 +165,7 @@ def _mailbox(tokens: list[_Token]) -> tuple[Address, bool]:
         )
     else:
         words, address, is_clear = _bare(tokens)
-    if ("group", "") in tokens or ("text", '"') in tokens:
+    if any(token in tokens for token in _UNCLEAR):
         is_clear = False
     name = _name("".join(words)) or _name(" ".join(text for kind, text in tokens if kind == "comment"))
     return Address(name, address), is_clear
@@ -174,7 +181,7 @@ def _bare(tokens: list[_Token]) -> tuple[list[str], str, bool]:
         elif kind == "quoted":
             names.append(text)
         elif kind in ("text", "comma"):
-            spec += text
+            spec += text if kind == "text" else " , "
     words = _OBSOLETE_SPACE.sub(r"\1", spec).split()
     with_at = next((word for word in words if "@" in word and len(word) > 1), "")
     bare = with_at.strip("<>") if "@[" in with_at else with_at.strip("<>[]")

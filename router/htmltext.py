@@ -45,6 +45,7 @@ _PRE_STYLE = re.compile(r"\bwhite-space\s?:\s?(?:pre|break-spaces)")
 _NO_MARGIN = re.compile(r"\bmargin(?:-bottom)?\s?:\s?0")
 _OUTLOOK_HEAD = re.compile(r"border-top\s?:\s?solid #(?:b5c4df|e1e1e1) 1\.0pt")
 _MAIL_LINK = re.compile(r"mailto:([^\s<>?]{1,100}@[^\s<>?]{1,100})", re.IGNORECASE)
+_HALVES = re.compile(r"&#(5535[5-8]);&#(5(?:6[4-9]|7[0-2])\d\d);")  # an emoji written as two halves
 _FOREIGN = re.compile(r"^([#=]?)(?:x_)+")
 _COUNTED = re.compile(r"[_-]?\d+$")
 
@@ -73,10 +74,16 @@ def text_with_quotes(html: str) -> str:
 
 def _render(html: str, marks_quotes: bool) -> str:
     html = html[:MAX_HTML].replace("\0", "")
+    if "&#5535" in html:
+        html = _HALVES.sub(_joined, html)
     text, hides_text = _read(html, _Page(marks_quotes))
     if hides_text and not text:  # a reader who sees nothing would look at the source
         text, _ = _read(html, _Page(marks_quotes, shows_hidden=True))
     return text
+
+
+def _joined(halves: re.Match[str]) -> str:
+    return chr(0x10000 + (int(halves[1]) - 0xD800) * 0x400 + int(halves[2]) - 0xDC00)
 
 
 def _read(html: str, page: _Page) -> tuple[str, bool]:
@@ -135,6 +142,8 @@ class _Page:
 
     def text(self) -> str:
         self._break()
+        while self.lines and not self.lines[-1].strip("> "):
+            self.lines.pop()
         return "\n".join(self.lines).strip("\n")
 
     # --- what the parser calls

@@ -121,7 +121,8 @@ def read_rtf(data: bytes) -> tuple[str, bool]:
             if symbol:
                 text.add({b"~": " ", b"_": "-", b"-": ""}.get(symbol, decode(symbol)))
     text.add("")
-    return "".join(text.out).replace("\0", ""), is_html
+    whole = "".join(text.out).replace("\0", "")
+    return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"), is_html  # pairs \u's halves
 
 
 def _control(word: bytes, number: bytes, group: _Group, text: _Text, is_html: bool, is_read: bool, skip: int) -> int:
@@ -137,15 +138,10 @@ def _control(word: bytes, number: bytes, group: _Group, text: _Text, is_html: bo
     elif not is_read:
         return skip
     elif word == b"u" and number:
-        text.add(_letter(int(number)))
+        text.add(chr(int(number) % 0x10000))
         return group.skip
     elif word in _BREAKS:
         text.add("" if is_html and group.is_tag else "\n")
     elif word in _LETTERS:
         text.add(_LETTERS[word])
     return skip
-
-
-def _letter(code: int) -> str:
-    code %= 0x10000
-    return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)
