@@ -83,9 +83,9 @@ def show_lead(
 
     `to_client`: without the request's text, which its writer knows.
     """
-    client, name, text = lead.client, lead.client_name, "" if to_client else lead.text
+    client, name, text = lead.client, lead.client_name, "" if to_client else lead.text[: 2 * LONGEST]
     company = lead.client.rpartition("@")[2]
-    letters = tuple(letter.text for letter in lead.letters[-_LETTERS:] if letter.who == "client")
+    letters = tuple(letter.text[:LONGEST] for letter in lead.letters[-_LETTERS:] if letter.who == "client")
     if withheld and house.show_client != "all":
         client = ""
         secret = name if house.show_client == "none" else ""
@@ -155,8 +155,7 @@ def withhold(text: str, name: str = "") -> str:
     """The text without mail addresses, phone numbers and that name: they come with the award."""
     words = [re.escape(word) for word in name[:200].split() if len(word) > 2]
     hidden = re.compile(rf"\b(?:{'|'.join(words)})\b", re.I) if words else None
-    lines = (_ADDRESS.sub("…", line[:2000]) if "@" in line else line[:2000] for line in text.split("\n"))
-    bare = _PHONE.sub("…", "\n".join(lines))
+    bare = _PHONE.sub("…", _ADDRESS.sub("…", text) if "@" in text else text)
     return hidden.sub("…", bare) if hidden else bare
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import email
 import email.header
 import email.policy
+import quopri
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from html.parser import HTMLParser
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -67,15 +70,34 @@ def mails(language: str) -> tuple[Seen, ...]:
 
 
 def _seen(case: Case, language: str, raw: bytes) -> Seen:
-    message = email.message_from_bytes(raw)
-    bodies = [part.get_payload(decode=True).decode().replace("\r\n", "\n") for part in message.get_payload()]
-    unfolded = re.sub(r"\r?\n", "", message["subject"])
-    subject = str(email.header.make_header(email.header.decode_header(unfolded)))
-    return Seen(case, language, raw, subject, *bodies)
+    """What a reader sees. Taken apart by hand: the standard library takes longer for it than everything else here."""
+    head, _, rest = raw.partition(b"\r\n\r\n")
+    boundary = re.search(rb'boundary="([^"]+)"', head)
+    subject = re.search(rb"^Subject: ([^\r]*(?:\r\n [^\r]*)*)", head, re.M)
+    assert boundary and subject
+    _, plain, html, _ = rest.split(b"--" + boundary[1])
+    unfolded = subject[1].decode("ascii").replace("\r\n", "")
+    shown = str(email.header.make_header(email.header.decode_header(unfolded)))
+    return Seen(case, language, raw, shown, _body_of(plain), _body_of(html))
+
+
+def _body_of(part: bytes) -> str:
+    head, _, body = part.strip(b"\r\n").partition(b"\r\n\r\n")
+    decoded = quopri.decodestring(body) if b"quoted-printable" in head else body
+    return decoded.decode("utf-8").replace("\r\n", "\n").rstrip("\n") + "\n"
 
 
 def all_mails() -> tuple[Seen, ...]:
     return tuple(seen for language in LANGUAGES for seen in mails(language))
+
+
+def around(cases: Iterable[Case]) -> Iterator[tuple[Case, str]]:
+    """Each case in one language, the languages taking turns: for what no language can change."""
+    return zip(cases, cycle(LANGUAGES), strict=False)
+
+
+def one_of_each_kind(language: str) -> tuple[Seen, ...]:
+    return tuple({seen.case.kind: seen for seen in mails(language)}.values())
 
 
 # -- none is missing -------------------------------------------------------------------------------------------------
@@ -465,21 +487,21 @@ def test_an_urgent_offer_says_so_in_its_subject() -> None:
 def test_the_collectives_own_words_are_used() -> None:
     words = {"bun": "muffin", "dough": "batter", "cookie": "crumb", "BUN": "MUFFIN", "DOU": "BATTER"}
     of = house(words=words)
-    for case in CASES:
-        if case.lead is None or KINDS[case.kind].audience == TO_CLIENT:
-            continue
-        for language in ("en", "sv"):
-            seen = _seen(case, language, send(case, language, of).raw)
-            assert re.search(r"\[(MUFFIN|BATTER) 42\]", seen.subject)
-            told = re.sub(r"-- bun router.*--|[“”]\w+[“”]|^  \w+ – |^\w+( …)?: ", "", seen.text, flags=re.M)
-            assert not re.search(r"\bbuns?\b|\bBUN\b|\bdough\b|\bbullen?\b", told), (language, case.name, told)
+    cases = [case for case in CASES if case.lead and KINDS[case.kind].audience != TO_CLIENT]
+    for case, language in around(cases):
+        seen = _seen(case, language, send(case, language, of).raw)
+        assert re.search(r"\[(MUFFIN|BATTER) 42\]", seen.subject)
+        told = re.sub(
+            r"-- bun router.*--|[“”„«‘]\s?[\w ]+\s?[“”»’]|^  [\w ]+ – |^[\w ]+( …)?: ", "", seen.text, flags=re.M
+        )
+        assert not re.search(r"\b(buns?|dough|bullen?|brötchen|bollo|broodje|brioche)\b", told, re.I), (seen.name, told)
 
 
 # -- what comes back -------------------------------------------------------------------------------------------------
 
 
 def test_the_marker_stands_first_and_an_answer_above_it_is_all_that_is_read() -> None:
-    for seen in all_mails():
+    for seen in (seen for language in LANGUAGES for seen in one_of_each_kind(language)):
         if not KINDS[seen.case.kind].marker:
             assert not any(marker in seen.text for marker in MARKERS.values()), seen.name
             continue
@@ -525,12 +547,11 @@ def _hostile(case: Case) -> Case:
     return Case(case.kind, lead, case.to, facts)
 
 
-@pytest.mark.parametrize("language", ["en", "fr"])
-def test_hostile_facts_come_out_as_text_and_as_nothing_else(language: str) -> None:
+def test_hostile_facts_come_out_as_text_and_as_nothing_else() -> None:
     names = {"anna": _EVIL, "bo": _LONG_NAME}
     of = house()
     of = replace(of, members={k: replace(m, name=names.get(k, m.name)) for k, m in of.members.items()})
-    for case in CASES:
+    for case, language in around(CASES):
         raw = send(_hostile(case), language, of).raw
         seen = _seen(case, language, raw)
         check_html(seen.html)
@@ -545,10 +566,9 @@ def test_hostile_facts_come_out_as_text_and_as_nothing_else(language: str) -> No
             assert "\n" not in unquote(link)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_standard_library_reads_back_what_was_written(language: str) -> None:
+def test_the_standard_library_reads_back_what_was_written() -> None:
     """`email.policy.default` as the oracle, on one mail of each kind and on a hostile one."""
-    for case in {case.kind: case for case in CASES}.values():
+    for case, language in around({case.kind: case for case in CASES}.values()):
         for each in (case, _hostile(case)):
             outgoing = send(each, language)
             message = email.message_from_bytes(outgoing.raw, policy=email.policy.default)
