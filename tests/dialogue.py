@@ -125,7 +125,7 @@ class Play:
         self.office: Office | None = None
         self.watchers: list[Callable[[Handled], None]] = []
 
-    # -- the house ------------------------------------------------------------------------------------------------------
+    # -- the house -------------------------------------------------------------------------------------------------
 
     def open(self) -> Office:
         if self.office is None:
@@ -192,7 +192,7 @@ class Play:
             if not mails and not did:
                 return
 
-    # -- time -------------------------------------------------------------------------------------------------------------
+    # -- time ------------------------------------------------------------------------------------------------------
 
     def move(self, moment: datetime) -> None:
         """On to `moment`, deciding on the way what falls due, each at its time."""
@@ -207,7 +207,7 @@ class Play:
         self.now = max(self.now, moment)
         self._settle()
 
-    # -- mail -------------------------------------------------------------------------------------------------------------
+    # -- mail ------------------------------------------------------------------------------------------------------
 
     def deliver(self, raw: bytes, place: str = "inbox", received: datetime | None = None) -> None:
         """The server receives a mail; the router reads it when it can hear."""
@@ -235,7 +235,7 @@ def _names(members: Mapping[str, Member]) -> tuple[tuple[str, str], ...]:
 TEMPLATES = read_templates(None)
 
 
-# -- lines of a dialogue -------------------------------------------------------------------------------------------------
+# -- lines of a dialogue -------------------------------------------------------------------------------------------
 
 
 class Reader:
@@ -285,7 +285,7 @@ class Reader:
             return mail.recipients[0].partition("@")[0]
         return mail.to.lstrip("@")
 
-    # -- who writes ----------------------------------------------------------------------------------------------------
+    # -- who writes ------------------------------------------------------------------------------------------------
 
     def address(self, who: str) -> str:
         member = self.play.members.get(who) or MEMBERS.get(who)

@@ -118,7 +118,7 @@ class Running:
             text += f'\n[[consultant]]\nkey = "{key}"\nname = "{key.title()}"\naddresses = ["{key}@{DOMAIN}"]\n{never}'
         self.config.write_text(text)
 
-    # -- the daemon ---------------------------------------------------------------------------------------------------
+    # -- the daemon ------------------------------------------------------------------------------------------------
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "router", *words, "--config", str(self.config)]
@@ -158,7 +158,7 @@ class Running:
         path = self.folder / "daemon.log"
         return path.read_text() if path.exists() else ""
 
-    # -- what people see ------------------------------------------------------------------------------------------------
+    # -- what people see -------------------------------------------------------------------------------------------
 
     def status(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.call("status", "--json"))
@@ -176,7 +176,7 @@ class Running:
         store = Store(self.store_path, read_only=True)
         return Ids(key, str(store.note("installation")), SHARED)
 
-    # -- mails ------------------------------------------------------------------------------------------------------------
+    # -- mails -----------------------------------------------------------------------------------------------------
 
     def mail(
         self,

@@ -97,7 +97,7 @@ class Simulator:
         self.buns = 0
         self._choose_house()
 
-    # -- the house ----------------------------------------------------------------------------------------------------
+    # -- the house -------------------------------------------------------------------------------------------------
 
     def _choose_house(self) -> None:
         pick = self.random
@@ -122,7 +122,7 @@ class Simulator:
             self.line("given reheat_by = owner")
         self.line("monday 09:00")
 
-    # -- steps --------------------------------------------------------------------------------------------------------
+    # -- steps -----------------------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
         """Play one line, and hold every rule against what it led to."""
@@ -314,7 +314,7 @@ class Simulator:
             self._hold(answered, f"the client of bun {number} ({lead.status}, {lead.ended_as}) was left in silence")
         office.store.close()
 
-    # -- the rules ----------------------------------------------------------------------------------------------------
+    # -- the rules -------------------------------------------------------------------------------------------------
 
     def _hold(self, holds: bool, rule: str) -> None:
         if not holds:
