@@ -39,6 +39,7 @@ _WORDS = re.compile(rb"[A-Za-z]{2} [A-Za-z]{2,20} [A-Za-z]{2}")
 _BASE64_LINE = re.compile(rb"\s*+(?:[A-Za-z0-9+/]{4})++(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?[ \t]*+(?:[\r\n]|\Z)")
 _ONLY_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
 _UU_BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n(?=[ -`]{2,62}\r?\n)")
+_LINE = re.compile(rb"[^\n]+")
 _UU_END = re.compile(rb"\nend[ \t]*(?=\r?\n|\Z)")
 
 
@@ -291,8 +292,10 @@ def _uu_file(data: bytes, place: int) -> tuple[bytes, bytes, int, int] | None:
     end = _UU_END.search(data, begin.end()) if begin else None
     if not begin or not end:
         return None
-    lines = data[begin.end() : end.start()].split(b"\n")
-    return begin[1].strip(), b"".join(map(_uu_line, lines)), begin.start(), end.end()
+    content = bytearray()
+    for line in _LINE.finditer(data, begin.end(), end.start()):
+        content += _uu_line(line[0])
+    return begin[1].strip(), bytes(content), begin.start(), end.end()
 
 
 def _uu_line(line: bytes) -> bytes:
