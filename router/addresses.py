@@ -165,7 +165,7 @@ def _mailbox(tokens: list[_Token]) -> tuple[Address, bool]:
         )
     else:
         words, address, is_clear = _bare(tokens)
-    if any(token in tokens for token in _UNCLEAR):
+    if any(token in _UNCLEAR or (token[0] == "comment" and "@" in token[1]) for token in tokens):
         is_clear = False
     name = _name("".join(words)) or _name(" ".join(text for kind, text in tokens if kind == "comment"))
     return Address(name, address), is_clear
@@ -192,17 +192,20 @@ def _bare(tokens: list[_Token]) -> tuple[list[str], str, bool]:
 
 def _address(spec: str) -> tuple[str, bool]:
     """The mailbox `spec` as it is compared, `""` when it is none, and whether it could be read as another."""
+    is_plain = "(" not in spec and not spec.startswith("@")
     spec = _OBSOLETE_SPACE.sub(r"\1", _COMMENT.sub(" ", spec)).strip()
     if spec.startswith("@") and ":" in spec:  # a route, RFC 5322 section 4.4
         spec = spec.rpartition(":")[2]
-    spec = spec.removeprefix("mailto:").strip("'")
+    spec = spec.removeprefix("mailto:")
+    if spec[:1] == spec[-1:] == "'":
+        spec = spec[1:-1]
     quoted = _QUOTED_LOCAL.fullmatch(spec)
     if quoted:
         inner = _ESCAPE.sub(r"\1", quoted[1])
         spec = f"{inner}@{quoted[2]}" if _ATOM.fullmatch(inner) else spec
     local, _, domain = spec.rpartition("@")
     domain = domain.rstrip(".")
-    is_clear = bool(quoted) or ("@" not in local and not _ODD.search(spec))
+    is_clear = is_plain and (bool(quoted) or ("@" not in local and not _ODD.search(spec)))
     if not local or not domain or len(spec) > MAX_ADDRESS or " " in domain:
         return "", False
     return _lower(f"{local}@{domain}"), is_clear
