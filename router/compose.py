@@ -36,6 +36,7 @@ from router.marks import (
     mark_reply,
     mark_small,
     mark_title,
+    mark_word,
     to_html,
     to_text,
 )
@@ -167,7 +168,7 @@ class Templates:
             autoescape=False,  # noqa: S701  # these are text; `to_html` escapes every character of what they yield
         )
         self._environment.globals.update(quote=mark_quote, fact=mark_fact, button=mark_button, reply=mark_reply)
-        self._environment.globals.update(title=mark_title, small=mark_small, clean=clean_text)
+        self._environment.globals.update(word=mark_word, title=mark_title, small=mark_small, clean=clean_text)
 
     def languages(self) -> tuple[str, ...]:
         return tuple(sorted({name.split("/")[0] for name in self.sources if "/" in name}))

@@ -51,7 +51,12 @@ def mark_quote(text: str) -> str:
 
 def mark_fact(label: str, value: object) -> str:
     """One line of facts: "Skills named: Rust"."""
-    return f"{_FACT}{clean_line(label)}{_SPLIT}{clean_line(value, 400)}"
+    return _FACT + _SPLIT.join((clean_line(label), clean_line(value, 400), ""))
+
+
+def mark_word(word: str, meaning: str) -> str:
+    """A word to be said in a mail of one's own, and what it does: a fact whose first half counts."""
+    return _FACT + _SPLIT.join((clean_line(word), clean_line(meaning, 400), "word"))
 
 
 def mark_button(word: str, label: str = "") -> str:
@@ -100,7 +105,7 @@ def _plain_line(line: str) -> str:
     if mark == _QUOTE:
         return f"> {rest}" if rest else ">"
     if mark == _FACT:
-        return ": ".join(rest.split(_SPLIT, 1))
+        return ": ".join(rest.split(_SPLIT)[:2])
     if mark == _REPLY:
         word, _, meaning, _, _ = rest.split(_SPLIT)
         return f"  {word} – {meaning}"
@@ -180,9 +185,10 @@ def _html_quote(lines: Sequence[str], mailto: Mailto) -> str:
 def _html_facts(lines: Sequence[str], mailto: Mailto) -> str:
     rows: list[str] = []
     for line in lines:
-        label, _, value = line.partition(_SPLIT)
+        label, value, is_word = line.split(_SPLIT)
+        weight = "font-weight:600" if is_word else _QUIET
         rows.append(
-            f'<tr><td style="padding:2px 14px 2px 0;vertical-align:top;{_wrapping(label)};{_FONT};{_QUIET}">'
+            f'<tr><td style="padding:2px 14px 2px 0;vertical-align:top;{_wrapping(label)};{_FONT};{weight}">'
             f'{escape(label)}</td>\n<td style="padding:2px 0;vertical-align:top;{_FONT}">{escape(value)}</td></tr>'
         )
     return "\n".join((_TABLE.format("collapse", "0 0 16px 0"), *rows, "</table>"))

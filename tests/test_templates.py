@@ -248,7 +248,7 @@ def test_words_below_a_word_are_read_as_its_text(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_number_of_a_mail_set_aside_is_understood(language: str) -> None:
     (seen, *_) = (seen for seen in mails(language) if seen.case.kind == "aside" and seen.case.facts["items"])
-    example = f"{_say(language)['bun']}: 0"
+    example = "bun: 0"
     assert example in seen.text
     reading = read_command(example, things=THINGS)
     assert reading.command is not None
@@ -281,6 +281,16 @@ def test_every_button_writes_a_mail_that_is_understood_and_may_be_said(language:
                 seen.name,
                 command.verb,
             )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_collectives_own_words_are_taught_where_they_are_understood(language: str) -> None:
+    said = _say(language)
+    for own, taught in ((said["bun"], said["bun"]), ("bun", "bun"), ("muffin", said["bun"])):
+        of = house(words={**house().words, "bun": own})
+        case = next(case for case in CASES if case.kind == "bun-or-cookie")
+        seen = _seen(case, language, send(case, language, of).raw)
+        assert [_body(link) for link in _links(seen)] == [taught, "cookie", said["throw"]]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
