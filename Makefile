@@ -34,6 +34,7 @@ bench: .venv/installed
 	$(BIN)/python -m bench
 
 fuzz: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check atheris || echo "no atheris here: random mutation instead"
 	$(BIN)/python -m bench.fuzz --minutes $(or $(MINUTES),60)
 
 # Resolve the newest versions that pyproject.toml allows (needs uv on the PATH or in .venv).
