@@ -22,7 +22,7 @@ from router.phrases.book import Book, Extra, book
 from router.phrases.doubts import HANDS, WITH_TEXT, doubt, likeness
 from router.phrases.grammar import PhraseError
 from router.phrases.names import People, people
-from router.phrases.sight import Found, Sight, find
+from router.phrases.sight import OPEN, Found, Sight, find
 from router.phrases.words import INVISIBLE, Line, read_line
 
 VERBS: tuple[str, ...] = (
@@ -96,17 +96,19 @@ def read_command(
     roster = people(tuple(names))
     clean = INVISIBLE.sub("", text[: 2 * _LONGEST_TEXT]).replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
     first: Reading | None = None
+    greeting = Reading(None, False, "", "nothing but greetings, or nothing at all, was written")
     for start, end in _lines(clean, words):
         sight = Sight(read_line(clean[start:end].replace("\n", " ")), words, roster, today)
         if first is None and sight.is_address():
+            greeting = _greeting(sight, greeting)
             continue
         reading = _judge(sight, clean, start)
         if first:  # the second line is looked at only to see whether the sender should be asked
             return replace(first, half=True, why="the command is not in the first line") if reading.command else first
         if reading.command or reading.half:
             return reading
-        first = reading
-    return first or Reading(None, False, "", "nothing but greetings, or nothing at all, was written")
+        first = greeting if greeting.half else reading
+    return first or greeting
 
 
 def check_extra(extra: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -163,6 +165,13 @@ def _goes_on(text: str, start: int, end: int, words: Book) -> bool:
     return any(place == 0 and kind in ("if", "but") for place, kind, _ in found)
 
 
+def _greeting(sight: Sight, known: Reading) -> Reading:
+    """What to answer if nothing follows a line that greets: "moi" greets in Finnish and takes it in French."""
+    if sight.fills(0):
+        return Reading(None, True, sight.line.text.strip(), "a greeting in one language, a command in another")
+    return known
+
+
 def _judge(sight: Sight, text: str, start: int) -> Reading:
     """What the line, which begins at `start` of `text`, says."""
     line = sight.line
@@ -173,7 +182,7 @@ def _judge(sight: Sight, text: str, start: int) -> Reading:
     if found is None:
         like = likeness(sight)
         return Reading(None, bool(like), shown, like or "no phrase of the book")
-    if found.label == "half":
+    if found.label in OPEN:
         return Reading(None, True, shown, "the words leave it open")
     if unclear := doubt(sight, found):
         return Reading(None, True, shown, f"{found.verb}, were it not for {unclear}")
@@ -201,7 +210,7 @@ def _command(sight: Sight, found: Found, text: str, start: int) -> Command:
 def _text(sight: Sight, found: Found, text: str, start: int) -> str:
     """What follows the command, as written: the rest of its line and every paragraph after it. A lone name is none."""
     spans = sight.line.spans
-    offset = start + (spans[found.text_at][0] if found.text_at >= 0 else spans[found.end - 1][1])
+    offset = start + (spans[found.text_at][0] if found.text_at >= 0 else spans[sight.head_end(found) - 1][1])
     rest = text[offset : offset + _LONGEST_TEXT].lstrip(_DELIMITERS).rstrip()
     if len(rest) > _SHORT_TEXT:
         return rest

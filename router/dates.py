@@ -21,7 +21,7 @@ _WORDS = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)*")
 _REACH = 90  # characters: the longest expression is far shorter
 _FIGURES = re.compile(r"(\d{1,2})(?:\. ?|/|-)(\d{1,2})(?:(?:\. ?|/|-)(\d{4}|\d{2}(?!\d)))?(?![\d/:-])\.?")
 _ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
-_GAP = re.compile(r"[\s,.'’:]*")
+_GAP = re.compile(r"[\s,.'’:-]*")
 _MONTHS_AHEAD = 12
 
 
@@ -175,7 +175,7 @@ def _weekday(words: list[_Word], today: date) -> Iterator[tuple[date, int]]:
             day, end = _of_next_week(wanted, today), words[1].end
             if len(words) > 2 and words[2].is_a("weeks"):
                 end = words[2].end  # "Friday next week"
-        elif len(words) > 1 and words[1].is_a("this"):
+        elif len(words) > 1 and (words[1].is_a("this") or words[1].is_a("suffix")):  # "sexta-feira"
             end = words[1].end
         yield day, end
     elif len(words) > 1 and (wanted := words[1].value("weekdays")) is not None:

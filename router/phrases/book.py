@@ -24,11 +24,12 @@ class Book:
 
     languages: tuple[str, ...]
     grammars: tuple[Grammar, ...]
+    starters: Mapping[str, tuple[int, ...]]  # a word -> places in `grammars` of those with a phrase that may begin so
     remarks: Mapping[str, _Remarks]  # by language
-    safe: frozenset[str]  # how harmless remarks begin: "I", "thanks"
+    safe: Mapping[str, frozenset[str]]  # by language: how harmless remarks begin: "I", "thanks"
+    joins: Mapping[str, frozenset[str]]  # by language: and
+    reasons: Mapping[str, frozenset[str]]  # by language: because, since
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
-    joins: frozenset[str]  # and
-    reasons: frozenset[str]  # because, since
     no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
     other: frozenset[str]  # "the other one", "the next bun": not the one that is offered
 
@@ -69,11 +70,34 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
     if extra:
         grammars.append(_own_grammar(tables, extra))
         remarks[OWN] = {}
-    lists = {name: frozenset(fold(word) for each in tables for word in each.word_list(name)) for name in _LISTS}
-    return Book(spoken, tuple(grammars), remarks, *(lists[name] for name in _LISTS))
+    return Book(
+        spoken,
+        tuple(grammars),
+        _starters(grammars),
+        remarks,
+        safe=_by_language(tables, "safe"),
+        joins=_by_language(tables, "and"),
+        reasons=_by_language(tables, "because"),
+        nobody=_together(tables, "nobody"),
+        no_message=_together(tables, "no-message"),
+        other=_together(tables, "other"),
+    )
 
 
-_LISTS = ("safe", "nobody", "and", "because", "no-message", "other")
+def _by_language(tables: Sequence[Table], name: str) -> Mapping[str, frozenset[str]]:
+    return {each.language: frozenset(fold(word) for word in each.word_list(name)) for each in tables}
+
+
+def _together(tables: Sequence[Table], name: str) -> frozenset[str]:
+    return frozenset(fold(word) for each in tables for word in each.word_list(name))
+
+
+def _starters(grammars: Sequence[Grammar]) -> Mapping[str, tuple[int, ...]]:
+    starters: dict[str, tuple[int, ...]] = {}
+    for place, grammar in enumerate(grammars):
+        for word in {*grammar.openers, *grammar.beginnings("soft")}:
+            starters[word] = (*starters.get(word, ()), place)
+    return starters
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ Losing a claim is bad, inventing one is worse: in doubt there is a doubt, and it
 from __future__ import annotations
 
 from router.phrases.book import OWN
-from router.phrases.sight import MOST_LEADS, NO_VERBS, Found, Sight, command_of, lead_ends
+from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, Found, Sight, command_of, lead_ends
 from router.phrases.words import COMMA, NONE, QUESTION, STOP
 
 WITH_TEXT = frozenset({"warm", "send", "throw", "note"})
@@ -39,6 +39,8 @@ def doubt(sight: Sight, found: Found) -> str:
         return ""
     if verb in WITH_TEXT:
         return _in_text(sight, found)
+    if sight.opens_with_stranger(found):
+        return "a name that is on no roster"
     end = found.closed
     stop = next((at for at in range(end - 1, len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
     if line.asks(end - 1, stop + 1) or (verb in ("claim", "yes") and line.asks(0, len(line))):
@@ -50,7 +52,7 @@ def doubt(sight: Sight, found: Found) -> str:
     return (
         _quoted(sight, found)
         or _remarked(sight, found, stop)
-        or (_after_no(sight, found) if found.label == "no" else _after_comma(sight, found))
+        or (_after_no(sight, found) if found.label == "no" else _after_comma(sight, found, stop))
         or _second_thought(sight, found)
     )
 
@@ -61,8 +63,10 @@ def likeness(sight: Sight) -> str:
     if not HANDS.isdisjoint(line.text) and len(line) <= 1:
         return "only a sign"
     for place in {0, *lead_ends(sight, 0)}:
-        for label, end in sight.labels(place) if place < len(line) else ():
-            if label not in NO_VERBS and end < len(line) and (remark := _opening(sight, end, ("if", "but", "maybe"))):
+        for found in sight.phrases(place) if place < len(line) else ():
+            if found.label not in NO_VERBS - OPEN and (
+                remark := _opening(sight, found, found.end, ("if", "but", "maybe"))
+            ):
                 return f"{remark} follows"
     starts = [at for at in range(1, len(line)) if line.breaks[at - 1] != NONE][:MOST_LEADS]
     if any(label == "claim" and line.ends_at(end) for place in starts for label, end in sight.labels(place)):
@@ -79,12 +83,12 @@ def _in_text(sight: Sight, found: Found) -> str:
     delimited = ":" in line.gap(end - 1) or "\n" in line.gap(end - 1)
     if end >= len(line) or delimited or found.verb == "note":
         return ""
-    return _opening(sight, end, ("if", "but", "maybe", "not"))
+    return _opening(sight, found, end, ("if", "but", "maybe", "not"))
 
 
-def _opening(sight: Sight, place: int, kinds: tuple[str, ...]) -> str:
-    """The remark of one of `kinds` with which the words at `place` open; "" when they do not."""
-    remarks = sight.book.remarks_in(sight.line.words[place : place + 5], frozenset(sight.book.remarks))
+def _opening(sight: Sight, found: Found, place: int, kinds: tuple[str, ...]) -> str:
+    """The remark of one of `kinds` with which the words at `place`, behind `found`, open; "" when they do not."""
+    remarks = sight.book.remarks_in(sight.line.words[place : place + 5], _spoken(sight, found))
     return next((f"{_CALLED[kind]} ({said!r})" for at, kind, said in remarks if at == 0 and kind in kinds), "")
 
 
@@ -114,7 +118,7 @@ def _spoken(sight: Sight, found: Found) -> frozenset[str]:
     return found.languages | {"en"}
 
 
-def _after_comma(sight: Sight, found: Found) -> str:
+def _after_comma(sight: Sight, found: Found, stop: int) -> str:
     """Behind "mine," only talk about oneself or small talk leaves it clear: "mine, the blue one, is broken"."""
     line, end = sight.line, found.closed
     if "," in line.gap(end - 1) and ("closing", found.end) in sight.labels(found.start):
@@ -122,10 +126,14 @@ def _after_comma(sight: Sight, found: Found) -> str:
     if end >= len(line) or line.breaks[end - 1] != COMMA:
         return ""
     alone = found.label.endswith("-alone")
-    harmless = line.words[end] in sight.book.safe or line.words[end] in sight.book.reasons
+    harmless = sight.says(end, sight.book.safe, _spoken(sight, found)) or sight.says(
+        end, sight.book.reasons, found.languages
+    )
     if not found.bare or (harmless and not alone) or sight.is_name(end):
         return ""
-    return "" if _is_talk(sight, end, found.verb, ("closing",) if alone else _TALK) else "what follows"
+    clauses = [at for at in range(end, stop + 1) if line.breaks[at - 1] == COMMA] if alone else [end]
+    talk = all(_is_talk(sight, at, found.verb, ("closing",) if alone else _TALK) for at in clauses)
+    return "" if talk else "what follows"
 
 
 def _after_no(sight: Sight, found: Found) -> str:
@@ -153,6 +161,8 @@ def _second_thought(sight: Sight, found: Found) -> str:
     line = sight.line
     starts = [at for at in range(max(found.closed, 1), len(line)) if line.breaks[at - 1] != NONE][:MOST_LEADS]
     for place in starts:
-        if any(command_of(label) in opposite and line.ends_at(end) for label, end in sight.labels(place)):
+        ends = {label: end for label, end in sorted(sight.labels(place), key=lambda each: each[1]) if line.ends_at(end)}
+        talk = max((end for label, end in ends.items() if label in _TALK), default=0)
+        if any(command_of(label) in opposite and end > talk for label, end in ends.items()):
             return "a second command"
     return ""

@@ -22,10 +22,12 @@ from router.phrases.words import COMMA, NONE, Line, spellings, split_words
 
 SLOTS = frozenset({"who", "whose", "date", "num", "any", "text", "message", "skills"})
 _SOFT = "soft"
+_NAME = "{who}"
 _PIECE = re.compile(r"[()\[\]|,]|\{[\w-]+\}|[^\s()\[\]|,{}-]+|[{}]")
 _CLOSING = {"(": ")", "[": "]"}
 # What a phrase can begin with, where that is plain to see: some optional groups, then a word or a group without holes.
 _OPENING = re.compile(r"\s*(?:\[[^\[\]()]+\][\s,]*)*(?:\((?!\|)[^\[\]()]*[^\[\]()|\s]\)|[^\s\[\]()|]+)(?=[\s,]|$)")
+_INNERMOST = re.compile(r"\([^\[\]()]*\)|\[[^\[\]()]*\]")
 _NAMED = re.compile(r"\{([\w-]+)\}")
 
 Capture = tuple[str, int, int]  # slot, its first word, the word after its last
@@ -57,32 +59,34 @@ class Grammar:
         self._sets: dict[str, _State] = {}
         self._beginnings: dict[str, frozenset[str]] = {}
         self._waiting: dict[str, list[tuple[str, str]]] = {}  # a word or {set} -> phrases that may begin with it
-        self._openers: tuple[str, ...] = ()  # the sets among those
         for label, text in phrases:
             for phrase in _phrases(text):
                 for word in _openings(phrase):
                     self._waiting.setdefault(word, []).append((label, phrase))
-        self._openers = tuple(word[1:-1] for word in self._waiting if word[0] == "{")
+        self.opens_with_name = _NAME in self._waiting
+        self.openers: dict[str, tuple[str, ...]] = {}  # a word -> what phrases that begin with it wait for
+        for opener in self._waiting:
+            for word in self.beginnings(opener[1:-1]) if opener[0] == "{" else (opener,):
+                self.openers[word] = (*self.openers.get(word, ()), opener)
 
     def compile(self) -> None:
         """Compile all phrases now. Raises PhraseError for the first that is not in the notation."""
-        for word in list(self._waiting):
-            self._compile_waiting(word)
+        for opener in list(self._waiting):
+            self._compile_waiting(opener)
         for name in self._texts:
             self.members(name)
 
-    def beginning_with(self, word: str, named: Callable[[], bool]) -> bool:
-        """Whether any phrase may begin with the folded `word`; `named()` says whether a name stands there."""
-        possible = self._compile_waiting(word)
-        for name in self._openers:
-            if named() if name == "who" else word in self.beginnings(name):
-                possible = self._compile_waiting(f"{{{name}}}") or possible
-        return possible
+    def begins_with(self, word: str, named: bool) -> bool:
+        """Whether a phrase may begin with the folded `word`, or a name (`named`); those that may are then compiled."""
+        openers = self.openers.get(word, ())
+        for opener in (*openers, _NAME) if named and self.opens_with_name else openers:
+            self._compile_waiting(opener)
+        return bool(openers) or (named and self.opens_with_name)
 
     def beginnings(self, name: str) -> frozenset[str]:
         """Folded words with which a member of the set `name` may begin, and a few more."""
         if name not in self._beginnings:
-            self._beginnings[name] = frozenset()  # a set that begins with itself
+            self._beginnings[name] = frozenset()  # a slot, or a set that begins with itself
             words: set[str] = set()
             for phrase in _phrases(self._texts.get(name, "")):
                 for word in _openings(phrase):
@@ -100,14 +104,10 @@ class Grammar:
                 _compile(phrase, start, name)
         return self._sets[name]
 
-    def _compile_waiting(self, word: str) -> bool:
-        """Compile the phrases that wait for `word`; whether there are, or ever were, any."""
-        phrases = self._waiting.get(word)
-        if phrases:
-            for label, phrase in phrases:
-                _compile(phrase, self.start, label)
-            self._waiting[word] = []
-        return phrases is not None
+    def _compile_waiting(self, opener: str) -> None:
+        for label, phrase in self._waiting.get(opener, ()):
+            _compile(phrase, self.start, label)
+        self._waiting[opener] = []
 
 
 def _phrases(text: str) -> list[str]:
@@ -125,14 +125,11 @@ def _openings(phrase: str) -> set[str]:
 
 def _has_branches(phrase: str) -> bool:
     """Whether alternatives stand outside all brackets, so that each of them is a beginning."""
-    depth = 0
-    for sign in phrase:
-        if sign in "([":
-            depth += 1
-        elif sign in ")]":
-            depth -= 1
-        elif sign == "|" and not depth:
+    while "|" in phrase:
+        outside = _INNERMOST.sub("", phrase)
+        if outside == phrase:
             return True
+        phrase = outside
     return False
 
 
@@ -238,7 +235,7 @@ class Reader:
         found = self._found.get(place)
         if found is None:
             found = self._found[place] = []
-            if self.grammar.beginning_with(self.line.words[place], lambda: bool(self.slot("who", place))):
+            if self.grammar.begins_with(self.line.keys[place], bool(self.slot("who", place))):
                 found += self._run(self.grammar.start, place)
             for end in self.member(_SOFT, place):
                 if end < len(self.line.words) and self.line.breaks[end - 1] == NONE:
@@ -247,7 +244,7 @@ class Reader:
 
     def member(self, name: str, place: int) -> tuple[int, ...]:
         """Before which words the members of the set `name` that begin at the word `place` end."""
-        if self.line.words[place] not in self.grammar.beginnings(name):
+        if self.line.keys[place] not in self.grammar.beginnings(name):
             return ()
         key = (name, place)
         ends = self._members.get(key)
@@ -258,7 +255,7 @@ class Reader:
         return ends
 
     def _run(self, start: _State, place: int) -> list[Match]:
-        words, breaks = self.line.words, self.line.breaks
+        words, breaks = self.line.keys, self.line.breaks
         found: list[Match] = []
         waiting: dict[int, dict[_State, tuple[Capture, ...]]] = {place: {start: ()}}
         while waiting:

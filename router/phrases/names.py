@@ -24,6 +24,7 @@ class Named:
     end: int
     keys: tuple[str, ...]
     unknown: str = ""
+    shared: bool = False  # `unknown` is the name of two people on the roster
 
 
 class People:
@@ -79,7 +80,7 @@ class People:
             return
         for other in self._one(line, following, nobody):
             both = tuple(dict.fromkeys(named.keys + other.keys))
-            joined = Named(other.end, both, named.unknown or other.unknown)
+            joined = Named(other.end, both, named.unknown or other.unknown, named.shared or other.shared)
             yield from self._more(line, joined, nobody, joins, count + 1)
             break
 
@@ -90,12 +91,14 @@ class People:
             if len(keys) == 1:
                 yield Named(end, tuple(keys))
             else:
-                yield Named(end, (), " ".join(line.written(at) for at in range(place, end)))
+                yield Named(end, (), " ".join(line.written(at) for at in range(place, end)), shared=True)
         if known:
             return
         for end in range(place + 1, min(place + _LONGEST_UNKNOWN, len(line)) + 1):
             written = line.written(end - 1)
-            if not written[0].isupper() or line.words[end - 1] in nobody or (end - 1 > place and line.breaks[end - 2]):
+            if not written[0].isupper() or line.words[end - 1] in nobody:
+                return
+            if end - 1 > place and (line.breaks[end - 2] or any(self.known(line, end - 1))):
                 return
             yield Named(end, (), line.text[line.spans[place][0] : line.spans[end - 1][1]])
 

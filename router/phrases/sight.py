@@ -6,7 +6,7 @@ Core: no I/O, no clock, no logging. Whether the command found is clear is decide
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -17,9 +17,10 @@ from router.phrases.names import Named, People
 from router.phrases.words import COMMA, NONE, Line
 
 MOST_LEADS = 6  # greetings and bits of small talk before a command
-NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company", "half"})
-TAILS = frozenset({"closing", "chat"})  # may stand behind a command, even without a comma
-TALK = TAILS | {"greeting"}
+NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company", "half", "unclear"})
+OPEN = frozenset({"half", "unclear"})  # words that leave it open; against a command of the same length "unclear" wins
+TAILS = frozenset({"closing"})  # may stand behind a command, even without a comma
+TALK = TAILS | {"chat", "greeting"}
 _ENDLESS = frozenset({"text", "message"})
 _MOST_STRANGERS = 3  # words of unknown names after "Hi"
 
@@ -65,38 +66,66 @@ class Sight:
         self.people = people
         self.named: dict[tuple[int, int], Named] = {}
         self.dates: dict[tuple[int, int], date] = {}
+        self.commands: dict[int, Found | None] = {}  # what `find` found at a word
+        self._joins = frozenset().union(*book.joins.values())
         self._today = today
-        self._readers = [Reader(grammar, line, self._slot) for grammar in book.grammars]
+        self._readers: dict[int, Reader] = {}
         self._slots: dict[tuple[str, int], tuple[int, ...]] = {}
         self._labels: dict[int, tuple[tuple[str, int], ...]] = {}
 
     def labels(self, place: int) -> tuple[tuple[str, int], ...]:
         """(label, end) of every phrase that begins at `place`, in any language."""
         if place not in self._labels:
-            found = ((match.label, match.end) for reader in self._readers for match in reader.at(place))
+            found = ((match.label, match.end) for reader in self._readers_at(place) for match in reader.at(place))
             self._labels[place] = tuple(dict.fromkeys(found))
         return self._labels[place]
 
     def phrases(self, place: int) -> list[Found]:
         """Every phrase that begins at `place`; one that stands in several languages' tables comes once."""
         together: dict[tuple[str, int, tuple[Capture, ...]], frozenset[str]] = {}
-        for reader in self._readers:
+        for reader in self._readers_at(place):
             for match in reader.at(place):
                 key = (match.label, match.end, match.captures)
                 together[key] = together.get(key, frozenset()) | {reader.grammar.language}
         return [
-            Found(label, languages, place, end, self.closed(label, end), captures)
+            Found(label, languages, place, end, self.closed(label, end, languages), captures)
             for (label, end, captures), languages in together.items()
         ]
 
+    def _readers_at(self, place: int) -> list[Reader]:
+        """Readers of the languages in which anything may begin at `place`."""
+        grammars = self.book.grammars
+        named = bool(self._slot("who", place))
+        chosen = range(len(grammars)) if named else self.book.starters.get(self.line.keys[place], ())
+        for at in chosen:
+            if at not in self._readers:
+                self._readers[at] = Reader(grammars[at], self.line, self._slot)
+        return [self._readers[at] for at in chosen]
+
     def captures(self, label: str, place: int) -> tuple[Capture, ...]:
         """The slots of the first phrase `label` that begins at `place`."""
-        matches = (match for reader in self._readers for match in reader.at(place))
+        matches = (match for reader in self._readers_at(place) for match in reader.at(place))
         return next((match.captures for match in matches if match.label == label), ())
 
     def softs(self, place: int) -> list[int]:
         """Where fillers ("please") that begin at `place` end."""
-        return [end for reader in self._readers for end in reader.member("soft", place)]
+        return [end for reader in self._readers_at(place) for end in reader.member("soft", place)]
+
+    def head_end(self, found: Found) -> int:
+        """Where the command itself ends, fillers behind it left off: "throw unfortunately we …" is a text from there."""
+        ends = {end for label, end in self.labels(found.start) if label == found.label}
+        end = found.end
+        while bare := [at for at in ends if found.start < at < end and end in self.softs(at)]:
+            end = min(bare)
+        return end
+
+    def opens_with_stranger(self, found: Found) -> bool:
+        """Whether a name that is on no roster begins the sentence, where any word has a capital: "Java takes it"."""
+        opening = [
+            self.named[first, end] for slot, first, end in found.captures if slot == "who" and first == found.start
+        ]
+        stranger = any(named.unknown and not named.shared for named in opening)
+        return stranger and self.line.starts_sentence(found.start)
 
     def known_name(self, place: int) -> int:
         """The end of a roster's name that begins at `place`; 0 when there is none."""
@@ -115,7 +144,7 @@ class Sight:
                 break
             place = following
             if place == len(line):
-                return not any(label not in NO_VERBS and end == place for label, end in self.labels(0))
+                return True
         called = line.gap(len(line) - 1).strip() in (",", ":") and not self.labels(0)
         return called and len(line) <= _MOST_STRANGERS and all(line.written(at)[0].isupper() for at in range(len(line)))
 
@@ -129,7 +158,7 @@ class Sight:
                 end = known
             elif comma:
                 break
-            elif line.words[end] in self.book.joins and end + 1 < len(line):
+            elif line.words[end] in self._joins and end + 1 < len(line):
                 end += 1
             elif strangers < _MOST_STRANGERS and line.written(end)[0].isupper() and not self.fills(end):
                 strangers, end = strangers + 1, end + 1
@@ -163,20 +192,37 @@ class Sight:
             place = following
         return True
 
-    def closed(self, label: str, end: int) -> int:
+    def closed(self, label: str, end: int, languages: frozenset[str] = frozenset()) -> int:
         """Where the clause ends if only small talk, company or a name trails the phrase; -1 if anything else does."""
-        line = self.line
-        for _ in range(MOST_LEADS):
-            if line.ends_at(end):
-                return end
-            ends = [stop for name, stop in self.labels(end) if self._may_trail(name, label)]
-            following = max([*ends, self.known_name(end)])
-            if following <= end:
-                break
-            end = following
-        word = line.words[end] if end < len(line) else ""
-        reasoned = word in self.book.reasons and label in ("claim", "claim-short", "pass")
-        return end if reasoned or (word in self.book.joins and label in ("claim", "pass")) else -1
+        if self.line.ends_at(end):
+            return end
+        places = [end, *self._trails(label, end, languages)]
+        for place in places:
+            if self.line.ends_at(place):
+                return place
+        lists = [self.book.reasons] if label in ("claim", "claim-short", "pass") else []
+        lists += [self.book.joins] if label in ("claim", "pass") else []
+        return next((place for place in places for each in lists if self.says(place, each, languages)), -1)
+
+    def says(self, place: int, lists: Mapping[str, frozenset[str]], languages: frozenset[str]) -> bool:
+        """Whether the word at `place` is in the list of one of `languages`."""
+        word = self.line.words[place] if place < len(self.line) else ""
+        return any(word in lists.get(language, ()) for language in languages)
+
+    def _trails(self, label: str, end: int, languages: frozenset[str]) -> Iterator[int]:
+        """Every place to which names and small talk of ONE language reach from `end`; of any behind an English word."""
+        starting = {reader.grammar.language for reader in self._readers_at(end)}
+        tongues = starting if not languages or "en" in languages else starting & languages
+        for tongue in tongues or {""}:
+            place = end
+            while not self.line.ends_at(place):
+                talk = (reader for reader in self._readers_at(place) if reader.grammar.language == tongue)
+                stops = [match.end for each in talk for match in each.at(place) if self._may_trail(match.label, label)]
+                following = max([*stops, self.known_name(place)])
+                if following <= place:
+                    break
+                yield following
+                place = following
 
     @staticmethod
     def _may_trail(name: str, label: str) -> bool:
@@ -193,7 +239,7 @@ class Sight:
     def _slot_ends(self, name: str, place: int) -> Iterator[int]:
         line = self.line
         if name == "who":
-            for named in self.people.at(line, place, self.book.nobody, self.book.joins):
+            for named in self.people.at(line, place, self.book.nobody, self._joins):
                 self.named[place, named.end] = named
                 yield named.end
         elif name == "whose":
@@ -221,14 +267,26 @@ class Sight:
 
 
 def find(sight: Sight, place: int = 0, depth: int = 0) -> Found | None:
-    """The command at `place`, or behind greetings and small talk there; its label is "half" where words leave it open."""
+    """The command at `place`, or behind greetings and small talk there; its label is in OPEN where it is left open."""
+    if place not in sight.commands:
+        sight.commands[place] = _find(sight, place, depth)
+    return sight.commands[place]
+
+
+def _find(sight: Sight, place: int, depth: int) -> Found | None:
     here = _command_at(sight, place)
-    if (here and here.label not in ("yes", "half")) or depth >= MOST_LEADS:
+    if depth >= MOST_LEADS:
         return here
     for end in lead_ends(sight, place):
-        if end < len(sight.line) and (behind := find(sight, end, depth + 1)):
+        behind = find(sight, end, depth + 1) if (here.end if here else 0) <= end < len(sight.line) else None
+        if behind and (here is None or here.label in {"yes", *OPEN} or _in_another_tongue(here, behind)):
             return behind
     return here
+
+
+def _in_another_tongue(here: Found, behind: Found) -> bool:
+    """In "klar, mach ich" the first word is German like the rest, though "klar" is Swedish for done."""
+    return not here.languages & {*behind.languages, "en", OWN} and behind.label not in OPEN
 
 
 def lead_ends(sight: Sight, place: int) -> list[int]:
@@ -246,16 +304,34 @@ def lead_ends(sight: Sight, place: int) -> list[int]:
     return sorted(ends, reverse=True)
 
 
+def _rank(found: Found) -> tuple[bool, int, int, int]:
+    """The least is best: no swallowing, the longest, "unclear" before commands, "pass" behind others, "half" last."""
+    order = {"unclear": 0, "pass": 2, "half": 3}
+    return (found.text_at >= 0, -found.end, order.get(found.label, 1), len(found.label))
+
+
 def _command_at(sight: Sight, place: int) -> Found | None:
     """The command that fills the clause at `place`; one that swallows the rest of the line only if no other does."""
     fits = [found for found in sight.phrases(place) if found.closed >= 0]
-    commands = [found for found in fits if found.label not in NO_VERBS or found.label == "half"]
+    commands = [found for found in fits if found.label not in NO_VERBS or found.label in OPEN]
     if not commands:
         return None
-    best = min(commands, key=lambda found: (found.text_at >= 0, -found.end, found.label == "half", len(found.label)))
+    best = min(commands, key=lambda found: (sight.opens_with_stranger(found), *_rank(found)))
     if any(found.label in TALK and found.end > best.end for found in fits) and best.text_at < 0:
         return None  # "warm regards"
+    if sight.known_name(place) == best.end:
+        return None  # Mia is on the roster, and "mia" is Italian for mine
+    if best.label == "unclear":
+        return best
     same = [found for found in fits if found.end == best.end and (found.text_at < 0) == (best.text_at < 0)]
+    taught = [found for found in same if "en" in found.languages and found.label not in NO_VERBS]
+    if taught:  # the router's mails teach "lost"; in Danish it may stand for "løst", solved
+        return min(taught, key=_rank)
+    return _unless_contested(best, same)
+
+
+def _unless_contested(best: Found, same: Sequence[Found]) -> Found:
+    """`best`, open when another language has something else in mind: "moi" takes it in French and greets in Finnish."""
     others = {found.verb for found in same if not found.languages <= best.languages}
-    others -= {best.verb, "lead", "half", "topic"}
-    return replace(best, label="half") if others else best  # "moi" takes it in French and greets in Finnish
+    others -= {best.verb, "lead", "topic", *OPEN}
+    return replace(best, label="half") if others else best

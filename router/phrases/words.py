@@ -27,8 +27,11 @@ _WORD = re.compile(
 _SMILEY = re.compile(r"(?<![^\s,.!])(?:[:;=]['’]?-?[)(DPp3oO*|\]\[/\\]+|<3+|\^_?\^)(?![\w/])")
 _STRETCHED = re.compile(r"([^\W\d_])\1\1+")  # "miiine", "jaaaa"
 _LETTERS = str.maketrans({"ø": "o", "å": "a", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i"})
+_NO_APOSTROPHES = dict.fromkeys(map(ord, APOSTROPHES))
+_LETTER_MARKS = frozenset("øåłđæœðþı")
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 
+MARK = "~"  # leads the key of a word that was written with an accent
 NONE, COMMA, STOP, QUESTION = range(4)
 _QUESTION_MARKS = frozenset("?？؟¿⁇⁈⁉❓❔🤔")
 _STOPS = frozenset(".!;…！。；‼❗❕·•\n")
@@ -36,24 +39,41 @@ _COMMAS = frozenset(",:()[]{}|/\\–—―~→←⇒，：（）<>")
 _NO_SIGNS = frozenset("👎🙅❌🚫⛔")
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=16384)
 def fold(word: str) -> str:
-    """`word` without case, accents, apostrophes, width or stretched letters: what two people type alike is equal."""
+    """`word` without case, accents, apostrophes, width or stretched letters."""
+    return _STRETCHED.sub(r"\1", _bare(word))
+
+
+@lru_cache(maxsize=16384)
+def key(word: str) -> str:
+    """Under which a written `word` is looked up among `spellings`: an accent may be left out ("uebernehme", "mio" for
+    "mío"), but one that was written counts: "pasó" is not "paso"."""
+    return MARK + fold(word) if _is_marked(word) else fold(word)
+
+
+@lru_cache(maxsize=16384)
+def spellings(word: str) -> tuple[str, ...]:
+    """Every key under which a word of a phrase is found: "für" is typed "für", "fur" and "fuer"."""
+    plain = _bare(word)
+    if not _is_marked(word):
+        return (plain,)
+    spelt = _bare(unicodedata.normalize("NFC", word).casefold().translate(_SPELT_OUT))
+    return tuple(dict.fromkeys((MARK + plain, plain, spelt)))
+
+
+def _is_marked(word: str) -> bool:
+    return not word.isascii() and any(
+        letter in _LETTER_MARKS or unicodedata.combining(letter)
+        for letter in unicodedata.normalize("NFD", word.casefold())
+    )
+
+
+def _bare(word: str) -> str:
     if not word.isascii():
         plain = unicodedata.normalize("NFKD", word.casefold().translate(_LETTERS))
         word = "".join(letter for letter in plain if not unicodedata.combining(letter)).translate(_LETTERS)
-    word = "".join(letter for letter in word.lower() if letter not in APOSTROPHES)
-    return _STRETCHED.sub(r"\1", word)
-
-
-@lru_cache(maxsize=8192)
-def spellings(word: str) -> tuple[str, ...]:
-    """Every folded form under which a written-down `word` is found: "für" is typed "für", "fur" and "fuer"."""
-    plain = fold(word)
-    if word.isascii():
-        return (plain,)
-    spelt = fold(unicodedata.normalize("NFC", word).casefold().translate(_SPELT_OUT))
-    return (plain,) if spelt == plain else (plain, spelt)
+    return word.lower() if word.isalnum() else word.lower().translate(_NO_APOSTROPHES)
 
 
 def split_words(text: str) -> list[str]:
@@ -63,10 +83,15 @@ def split_words(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line. `words` are folded, `spans` their places in `text`, `breaks` what follows each; `lead` precedes all."""
+    """One line. `words` are folded, `keys` as phrases look them up, `spans` their places in `text`.
+
+    `breaks` is what follows each word, `lead` precedes them all; `clear` is `text` with smileys blanked out.
+    """
 
     text: str
+    clear: str
     words: tuple[str, ...]
+    keys: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
     breaks: tuple[int, ...]
     lead: str
@@ -81,12 +106,16 @@ class Line:
 
     def gap(self, place: int) -> str:
         """What stands between the word at `place` and the next word, or the end."""
-        end = self.spans[place + 1][0] if place + 1 < len(self.spans) else len(self.text)
-        return self.text[self.spans[place][1] : end]
+        end = self.spans[place + 1][0] if place + 1 < len(self.spans) else len(self.clear)
+        return self.clear[self.spans[place][1] : end]
 
     def ends_at(self, place: int) -> bool:
         """Whether a clause ends before the word at `place`."""
         return place >= len(self.words) or self.breaks[place - 1] != NONE
+
+    def starts_sentence(self, place: int) -> bool:
+        """Whether a sentence begins with the word at `place`."""
+        return place == 0 or self.breaks[place - 1] in (STOP, QUESTION)
 
     def asks(self, start: int, end: int) -> bool:
         """Whether a question mark stands in what follows any of the words from `start` to before `end`."""
@@ -101,7 +130,8 @@ def read_line(text: str) -> Line:
     """Cut `text` (one line, invisible characters already gone) into words. Smileys count as space."""
     clear = _SMILEY.sub(lambda found: " " * len(found.group()), text)
     spans = tuple(found.span() for found in _WORD.finditer(clear))
-    words = tuple(fold(clear[start:end]) for start, end in spans)
+    written = [clear[start:end] for start, end in spans]
+    words, keys = tuple(map(fold, written)), tuple(map(key, written))
     edges = [*(start for start, _ in spans[1:]), len(clear)]
     breaks = [_break(clear[end:edge]) for (_, end), edge in zip(spans, edges, strict=False)]
     for place in range(len(breaks) - 1):
@@ -113,7 +143,7 @@ def read_line(text: str) -> Line:
             breaks[place] = NONE  # t.o.m. den 3:e
     if breaks and breaks[-1] != QUESTION:
         breaks[-1] = STOP
-    return Line(text, words, spans, tuple(breaks), clear[: spans[0][0]] if spans else clear)
+    return Line(text, clear, words, keys, spans, tuple(breaks), clear[: spans[0][0]] if spans else clear)
 
 
 def _break(gap: str) -> int:
