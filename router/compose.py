@@ -4,9 +4,10 @@ Job: turn a `Mail` intent into one `Outgoing` per envelope: who gets it, in whic
 multipart text and HTML. jinja2 is imported only here. Core: the templates' sources come in as strings.
 
 A template is text: a first line "Subject: …", an empty line, then the body. The HTML is made from that same text, so
-the two never differ; every fact is escaped there. Three helpers mark what HTML shows in its own way: `quote(text)` a
-stranger's words, `fact(label, value)` a line of facts, `button(word)` a mailto: button (left out of the text). Their
-marks are control characters, which are taken out of every fact, so nobody outside can write one.
+the two never differ. What the two show differently is marked by helpers (`marks.py`): `title(text)` the headline,
+`quote(text)` a stranger's words, `fact(label, value)` a line of facts, `reply(word, meaning)` an answer that works, in
+HTML a mailto: button, `word(word, meaning)` one to be said in a mail of one's own, `small(text)` small print. The words
+that a language teaches stand in its `_words.txt`. What a template may see of leads and people is in `shown.py`.
 
 Invariants: no header value holds CR or LF; what a client wrote is shown as text and as nothing else; an address that
 a client may see never holds a consultant's token; the same intent gives the same Message-ID for ever.
