@@ -115,7 +115,7 @@ def render_tray(house: House, store: Store, world: World, templates: Templates |
         house,
         language=language,
         columns=columns,
-        as_of=world.calendar.say(world.now, language, world.now),
+        as_of=world.now.astimezone(house.calendar.zone),
         open=sum(column.count for column in columns[:3]),
     )
     _, body = templates.render("page", "tray", facts)
