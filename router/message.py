@@ -15,7 +15,7 @@ from datetime import datetime
 
 from router.addresses import Address, read_addresses, read_sender
 from router.body import read_body
-from router.headers import Headers, decode_words, read_date, read_ids, split_headers
+from router.headers import MAX_BLOCK, Headers, decode_words, read_date, read_ids, split_headers
 from router.parts import Part, is_mail, leaves, read_tree
 
 __all__ = ["Address", "Headers", "Message", "MessageError", "Part", "decode_words", "read_addresses", "read_message"]
@@ -59,8 +59,8 @@ def read_message(raw: bytes, *, partial: bool = False) -> Message:
 
     Raises MessageError when there is no header at all.
     """
-    start = len(raw) - len(raw[: 64 * 1024].lstrip(_BEFORE_HEADERS)) - max(0, len(raw) - 64 * 1024)
-    headers, body_start = split_headers(raw, start)
+    head = raw[:MAX_BLOCK]
+    headers, body_start = split_headers(raw, len(head) - len(head.lstrip(_BEFORE_HEADERS)))
     if not headers.items:
         raise MessageError("there is no header at all" if raw.strip() else "there is nothing in it")
     tree, notes = read_tree(raw, headers, body_start)
