@@ -257,7 +257,7 @@ def _compose_one(
 ) -> Outgoing:
     kind = KINDS[mail.kind]
     number = lead.id if lead else 0
-    reply_to = tuple(mail.facts.get("reply_to") or envelope.reply_to)
+    reply_to = tuple(mail.facts.get("reply_to") or _answers_to(mail, envelope, lead, house))
     facts = facts_for(mail, envelope, lead, world, house)
     subject, marked = templates.render(envelope.language, mail.kind, facts)
     message_id = house.ids.message_id(number, f"{mail.kind}", _slot(mail, envelope), mail.number)
@@ -280,6 +280,14 @@ def _compose_one(
     recipients = tuple(address for _, address in (*envelope.recipients, *envelope.cc))
     leads = tuple(mail.facts.get("gathers") or ())
     return Outgoing(number, mail.kind, envelope.to, recipients, message_id, raw, leads)
+
+
+def _answers_to(mail: Mail, envelope: Envelope, lead: Lead | None, house: House) -> tuple[str, ...]:
+    """Where an answer goes. What a client wrote is answered to the client, with the bun in copy: no personal token."""
+    if mail.kind != "follow-up" or lead is None or not lead.client:
+        return envelope.reply_to
+    tokens = any("+" in address for address in envelope.reply_to)
+    return (lead.client, house.ids.reply_address(lead.id, CLIENT) if tokens else house.address)
 
 
 def _slot(mail: Mail, envelope: Envelope) -> str:

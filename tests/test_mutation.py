@@ -1,0 +1,72 @@
+"""Would anybody notice? Small faults, put into a copy of the protocol one at a time, must each be caught by a test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+STEPS, OFFERED, CONTESTED = "protocol/steps.py", "protocol/offered.py", "protocol/contested.py"
+TAKEN, ANYTIME, ENDED, INIT = "protocol/taken.py", "protocol/anytime.py", "protocol/ended.py", "protocol/__init__.py"
+MUTANTS = [
+    (STEPS, "if c.state == STANDING and c.at <= closed_at]", "if c.state == STANDING]"),
+    (STEPS, "claims.sort(key=lambda claim: claim.at)", "claims.reverse()"),
+    (STEPS, "if not claimants or turn.lead.status == Status.TAKEN:", "if True:"),
+    (STEPS, "    mark_claims(turn, losers, INTEREST)\n", ""),
+    (STEPS, "cool = max(window, turn.world.after(at, terms.freshness))", "cool = turn.world.after(at, terms.freshness)"),
+    (STEPS, "    if waiting or not answered & turn.world.may_claim():", "    if not answered & turn.world.may_claim():"),
+    (STEPS, "    keeper_owns(turn)\n    turn.record(f\"released", "    turn.record(f\"released"),
+    (STEPS, "best = never or [", "best = ["),
+    (STEPS, "quiet = world.opening_of(turn.cue.until)", "quiet = quiet"),
+    (STEPS, 'turn.set(stage="goodbye", awaits="no")', "finish_throw(turn)"),
+    (OFFERED, "closes = min(closes, turn.lead.timers[\"window\"])", "closes = max(closes, turn.lead.timers[\"window\"])"),
+    (OFFERED, 'turn.set(stage="cooling", awaits="", ended_as="")', "pass"),
+    (OFFERED, 'if turn.lead.awaits == "last-call":', "if True:"),
+    (OFFERED, "    if steps.only_owner(turn) or steps.claims_stand(turn) or turn.wait_for_undo():", "    if steps.only_owner(turn) or turn.wait_for_undo():"),
+    (CONTESTED, "if len(claimants) > 1 and set(claimants) <= set(turn.lead.together):", "if len(claimants) > 1:"),
+    (CONTESTED, "turn.cue.named[0] not in lead.claimants:", "False:"),
+    (CONTESTED, "    if turn.cue.who in turn.cue.named:  # \"I take it, Bo\": no yielding", "    if False:"),
+    (CONTESTED, '    turn.stop("objection")\n    turn.receipt("claim", closes=None)\n    steps.tell_contest', '    turn.receipt("claim", closes=None)\n    steps.tell_contest'),
+    (TAKEN, "lead.keeper_may_release and who == turn.world.keeper", "who == turn.world.keeper"),
+    (TAKEN, "    turn.start(silent=turn.in_time(turn.world.terms.nudge_again))\n", ""),
+    (TAKEN, "when=late_claim,", "when=lambda turn: False,"),
+    (ANYTIME, "    if not hosts:\n        turn.refuse(\"not-invited\")\n        return\n", ""),
+    (ANYTIME, "turn.cue = Cue(pending.verb,", "turn.cue = Cue(\"note\","),
+    (ANYTIME, "readers = lead.team if lead.status == Status.TAKEN else (lead.owner, *lead.claimants)", "readers = (lead.owner,)"),
+    (ENDED, "    if not turn.lead.reopen_asked:\n", "    if True:\n"),
+    (ENDED, "return world.after(lead.ended_at, world.terms.eaten_for) < world.now", "return False"),
+    (INIT, "return lead.is_open and lead.awaits != \"no\"", "return False"),
+    ("turn.py", "return warmed is None or self.world.after(", "return True or self.world.after("),
+    ("turn.py", "        if cue.settled:\n", "        if True:\n"),
+    ("people.py", "if not house.rota:", "if True:"),
+]  # fmt: skip
+TESTS = ["tests/test_dialogues.py", "tests/test_protocol.py", "tests/test_simulator.py"]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("number", range(len(MUTANTS)))
+def test_a_fault_in_the_protocol_is_caught(number: int, tmp_path: Path) -> None:
+    name, old, new = MUTANTS[number]
+    shutil.copytree(ROOT / "router", tmp_path / "router", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("tests", "templates"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    for file in ("README.md", "pyproject.toml"):
+        (tmp_path / file).symlink_to(ROOT / file)
+    path = tmp_path / "router" / name
+    source = path.read_text(encoding="utf-8")
+    assert source.count(old) >= 1, f"{name} no longer holds: {old}"
+    path.write_text(source.replace(old, new, 1), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), *TESTS]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=90)
+    except subprocess.TimeoutExpired:
+        return  # it never comes to rest: noticed
+    assert done.returncode == 1, (
+        f"nobody noticed in {name}: {old!r} → {new!r}\n{done.stdout[-800:]}{done.stderr[-500:]}"
+    )
