@@ -18,7 +18,6 @@ from typing import Any
 from router.lead import Carried, Event, Lead, Pending, Status, with_event
 from router.worktime import Calendar, Span, parse_span
 
-
 QUARTER = timedelta(minutes=15)
 
 
