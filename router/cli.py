@@ -495,6 +495,81 @@ def health(config: Config = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def report(
+    config: Config = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print one long table for spreadsheets.")] = False,
+    as_json: Json = False,
+    as_html: Annotated[bool, typer.Option("--html", help="Print an HTML page.")] = False,
+    months: Annotated[int, typer.Option(min=1, max=120, help="How many months, this one included.")] = 12,
+) -> None:
+    """What was asked for, what nobody could serve, who has been here before."""
+    import csv
+
+    from router.report import csv_rows, report_html, report_json, report_text
+    from router.report import report as sum_up
+    from router.tray import read_pages
+
+    _, office = _reading(config)
+    house, now = office.house, _now()
+    found = sum_up(house, office.store, build_world(house, office.store, now), now, months=months)
+    if as_csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(csv_rows(found))
+    elif as_json:
+        print(json.dumps(report_json(found), ensure_ascii=False))
+    elif as_html:
+        print(report_html(found, house, read_pages(office.templates)), end="")
+    else:
+        print(report_text(found, house, office.templates), end="")
+
+
+@app.command()
+def tray(
+    config: Config = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where the page goes.", show_default="[store] tray")
+    ] = None,
+) -> None:
+    """Every bun at a glance, as one HTML page."""
+    from router.tray import read_pages, write_tray
+
+    settings, office = _reading(config)
+    path = out_file or settings.store.tray
+    if path is None:
+        raise Sorry("where to? Name a file with --out, or set tray under [store]")
+    try:
+        world = build_world(office.house, office.store, _now())
+        write_tray(path, office.house, office.store, world, read_pages(office.templates))
+    except OSError as error:
+        raise Sorry(f"{path} cannot be written: {error.strerror}", 1) from None
+    print(path)
+
+
+@app.command()
+def export(
+    what: Annotated[str, typer.Argument(metavar="[leads|claims|events]")] = "leads",
+    config: Config = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV (the default).")] = False,
+    as_json: Json = False,
+    as_ics: Annotated[bool, typer.Option("--ics", help="Print the open buns' deadlines as iCalendar.")] = False,
+) -> None:
+    """The data, for spreadsheets and programs; docs/export.md describes every column."""
+    from router.export import TABLES, export_csv, export_ics, export_json
+
+    if what not in TABLES:
+        raise Sorry(f"there is no table {what!r}; there are {', '.join(TABLES)}")
+    if as_csv + as_json + as_ics > 1:
+        raise Sorry("choose one of --csv, --json and --ics")
+    _, office = _reading(config)
+    sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]  # CSV and iCalendar end lines with CR LF
+    if as_ics:
+        export_ics(office.store, office.house, _now(), sys.stdout)
+    elif as_json:
+        export_json(office.store, what, sys.stdout)
+    else:
+        export_csv(office.store, what, sys.stdout)
+
+
+@app.command()
 def demo(
     out_folder: Annotated[
         Path, typer.Option("--out", help="Where the mails, the store and the tray page are left.")
