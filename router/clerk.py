@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from router import happiness
 from router.almanac import Almanac, Daily, Every, Monthly, Rhythm, Weekly
 from router.config import Settings
 from router.decide import Decision
@@ -102,9 +103,8 @@ class Clerk:
         self.office.commit(monthly_mail(self.office.house, self.store, self.office.world(), moment))
 
     def _happiness(self, moment: datetime) -> None:
-        mails = tuple(
-            (Mail("happiness", f"@{key}", {"slot": moment.isoformat()}), None) for key in self.office.house.members
-        )
+        slot = happiness.slot_of(moment, self.office.house)
+        mails = tuple((Mail("happiness", f"@{key}", {"slot": slot}), None) for key in self.office.house.members)
         self.office.commit(Decision("happiness", "the monthly question", mails=mails))
 
     def _list_asides(self, moment: datetime) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from router import protocol
+from router import happiness, protocol
 from router.commands import Command
 from router.house import House
 from router.ids import ASIDE, CONFIRM, PROBE
@@ -52,6 +52,7 @@ class Decision:
     settled: tuple[int, ...] = ()  # held words that are answered
     aside: tuple[Aside, ...] = ()
     files: tuple[tuple[str, bytes], ...] = ()  # carried bytes by SHA-256
+    answers: tuple[happiness.Filed, ...] = ()  # to the monthly question
     said: tuple[str, ...] = ()  # what is to be said only once, and now has been
     plus_proven: bool = False
     notes: Mapping[str, str | int] | None = None  # small facts kept by name: calendar marks and the like
@@ -448,12 +449,26 @@ def _general(desk: Desk) -> Decision:
     command = verdict.reading.command if verdict.reading else None
     if token is not None and token.scope == CONFIRM:
         return _answer_to_question(desk, token.number)
+    answer = _answer_on_happiness(desk)
+    if answer is not None:
+        return Decision(verdict.kind, "an answer to the monthly question", answers=(answer,), file_to=DONE)
     aside = _aside_meant(desk, command, token.number if token and token.scope == ASIDE else 0)
     if aside is not None:
         return _request_from_aside(desk, aside)
     if command is not None and command.verb in _GENERAL:
         return _GENERAL[command.verb](desk, command)
     return _help(desk, command)
+
+
+def _answer_on_happiness(desk: Desk) -> happiness.Filed | None:
+    """A number and a line in answer to the monthly question; kept named or anonymous, and not acknowledged."""
+    verdict, message = desk.verdict, desk.message
+    if desk.house.happiness == "off" or verdict.reply is None:
+        return None
+    asked = (*message.in_reply_to, *message.references)
+    month = happiness.month_asked(asked, verdict.person, desk.incoming.received, desk.house)
+    answer = happiness.read_answer(verdict.reply.text) if month else None
+    return happiness.file_answer(answer, verdict.person, month, desk.house) if answer else None
 
 
 def _mail_back(desk: Desk, mail: Mail, **more: object) -> Decision:

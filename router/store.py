@@ -29,6 +29,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from router import happiness
 from router.compose import Outgoing
 from router.decide import FREE_MAIL, Decision
 from router.delivery import Mail
@@ -336,6 +337,8 @@ class Store:
             for aside in decision.aside:
                 self._count_up("aside", aside.number)
                 self._puts["aside"][aside.number] = _aside_doc(aside)
+            for answer in decision.answers:
+                self._puts["happiness"][key_of(answer.mark)] = happiness.to_doc(answer)
             for what in decision.said:
                 self._puts["said"][key_of(what)] = {"what": what, "at": stamp(now)}
             for name, value in (decision.notes or {}).items():
