@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from lxml.etree import HTMLParser, LxmlError  # type: ignore[import-untyped]  # it publishes no types
+from lxml.etree import HTMLParser, LxmlError
 
 MAX_HTML = 500_000  # characters; what stands behind is not read
 MAX_TEXT = 100_000  # characters of text, and …
