@@ -280,8 +280,9 @@ def _one_claims(cast: Cast) -> None:
     handover = cast.wait("nora@northwind.example", "Bo Ek")
     more = "Great, thank you! One thing more: it is async code.\n"
     cast.write(nora, SHARED, "Re: Rust review", more, answers=handover)
-    again = cast.wait(f"bo@{HERE}", "it is async code")
-    cast.answer("bo", again, "won")
+    cast.wait(f"bo@{HERE}", "it is async code")
+    mine = cast.wait(f"bo@{HERE}", "nora@northwind.example", "Rust review")
+    cast.answer("bo", mine, "won")
 
 
 def _two_claim(cast: Cast) -> None:
