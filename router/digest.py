@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from router import happiness
 from router.compose import LANGUAGES, Templates
 from router.decide import Decision
 from router.house import House
-from router.lead import ENDED, Lead, Status
+from router.lead import ENDED, Event, Lead, Status
 from router.marks import clean_line, to_text
 from router.people import RECENTLY
 from router.shown import Shown, show_lead
@@ -32,6 +32,7 @@ FRESH, COOLING, DRY = "fresh", "cooling", "dry"
 BAR = 12  # characters of the longest bar
 LISTED = 25  # ended buns named one by one, and open ones a group
 _NOT_A_WORD = frozenset({"auto-reply", "delivery report", "mail came back", "the list could not be reached"})
+_SUMMED = frozenset({"mail came back", "dry", "last call"})
 _NO_PERSON = frozenset({"", "client", "router", "operator"})
 
 
@@ -172,13 +173,21 @@ def silent_since(lead: Lead, world: World) -> datetime | None:
 def first_word_at(lead: Lead) -> datetime | None:
     """When the first colleague said anything about it; bringing it in does not count."""
     said = [claim.at for claim in lead.claims] + [each.at for each in lead.passes]
-    for event in lead.events:
-        who = event.who.rpartition("as ")[2]
-        if who in _NO_PERSON or "@" in who or event.what in _NOT_A_WORD or event.what.startswith("came in"):
-            continue
-        said.append(event.at)
-        break
+    said += [event.at for event in lead.events if _is_word(event)][:1]
     return min(said, default=None)
+
+
+def _is_word(event: Event) -> bool:
+    who = event.who.rpartition("as ")[2]  # "operator, as anna"
+    is_person = who not in _NO_PERSON and "@" not in who
+    return is_person and event.what not in _NOT_A_WORD and not event.what.startswith("came in")
+
+
+def brief(lead: Lead) -> Lead:
+    """The lead without what no summary asks for, so that very many can be held."""
+    events = [event for event in lead.events if event.what in _SUMMED]
+    events += [event for event in lead.events if _is_word(event)][:1]
+    return replace(lead, text="", letters=(), carried=(), events=tuple(events))
 
 
 def show_bun(lead: Lead, world: World, house: House, language: str) -> Bun:
@@ -205,7 +214,7 @@ class _Week:
 
 def _scan(house: House, store: Books, now: datetime) -> _Week:
     oldest = now - RECENTLY
-    recent = tuple(lead for lead in store.leads() if lead.is_open or (lead.ended_at or lead.opened) >= oldest)
+    recent = tuple(brief(x) for x in store.leads() if x.is_open or (x.ended_at or x.opened) >= oldest)
     names = {member.key: clean_line(member.name) for member in house.members.values()}
     answers = () if house.happiness == "off" else happiness.history((d for _, d in store.scan("happiness")), names)
     return _Week(tuple(lead for lead in recent if lead.is_open), recent, now - WEEK, now, answers)

@@ -18,7 +18,7 @@ from typing import Any
 
 from router.compose import Templates
 from router.decide import FREE_MAIL, Decision
-from router.digest import Books, Times, first_word_at, reading_language, render_page, sum_up, text_facts
+from router.digest import Books, Times, brief, first_word_at, reading_language, render_page, sum_up, text_facts
 from router.house import House
 from router.lead import ENDED, Lead, Status, stamp
 from router.marks import clean_line, to_text
@@ -162,7 +162,7 @@ def _scan(store: Books, house: House, since: date, until: datetime) -> tuple[lis
         if lead.opened >= until:
             continue
         if lead.opened.astimezone(house.calendar.zone).date() >= since:
-            leads.append(lead)
+            leads.append(brief(lead))
         company = company_of(lead.client)
         if not company:
             continue

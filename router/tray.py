@@ -15,6 +15,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
@@ -164,13 +165,13 @@ def _latest_ended(store: Store) -> list[Lead]:
 
 def _card(lead: Lead, house: House, world: World, language: str) -> Card:
     brief = replace(lead, text=lead.text[:TEXT], letters=())
-    until = lead.ended_at or world.now
+    shown = show_lead(brief, world, house, language, withheld=True)
     timer = min(lead.timers, key=lead.due_at, default="") if lead.is_open else ""
     due = lead.due_at(timer) if timer else None
     return Card(
-        lead=show_lead(brief, world, house, language, withheld=True),
+        lead=shown,
         freshness=freshness(lead, world),
-        age=world.calendar.say_age(world.calendar.between(lead.opened, until), language),
+        age=shown.age if lead.is_open or lead.ended_at is None else _lived(lead, lead.ended_at, world, language),
         team=_names(lead.team[1:], world),
         passes=_names((each.who for each in lead.passes), world),
         timer=timer,
@@ -179,6 +180,10 @@ def _card(lead: Lead, house: House, world: World, language: str) -> Card:
         history=_history(lead.events, house, world),
         hidden=max(0, len(lead.events) - HISTORY),
     )
+
+
+def _lived(lead: Lead, ended: datetime, world: World, language: str) -> str:
+    return world.calendar.say_age(world.calendar.between(lead.opened, ended), language)
 
 
 def _names(keys: Iterable[str], world: World) -> str:
