@@ -23,11 +23,13 @@ from router import happiness
 from router.almanac import Almanac, Daily, Every, Monthly, Rhythm, Weekly
 from router.config import Settings
 from router.decide import Decision
+from router.digest import monthly_mail, weekly_mail
 from router.ids import PROBE
 from router.inbox import Met
 from router.mime import rfc5322_date, write_mail
 from router.office import Office
 from router.store import ensure_folder
+from router.tray import read_pages, write_tray
 from router.turn import Mail
 from router.view import Aside
 
@@ -43,6 +45,7 @@ class Clerk:
         self.almanac = Almanac(self._rhythms(), office.house.calendar.zone, tick)
         self.requests = requests_folder(self.store.path)
         self._health_at = 0.0
+        self._tray_of = -1  # the last commit that the tray page shows
         self._duties: Mapping[str, Callable[[datetime], None]] = {
             "digest": self._digest,
             "report": self._report,
@@ -93,14 +96,12 @@ class Clerk:
     # -- by the calendar ---------------------------------------------------------------------------------------------
 
     def _digest(self, moment: datetime) -> None:
-        from router.digest import weekly_mail
-
-        self.office.commit(weekly_mail(self.office.house, self.store, self.office.world(), moment))
+        pages, to = read_pages(self.office.templates), self.settings.digest.to
+        self.office.commit(weekly_mail(self.office.house, self.store, self.office.world(), moment, pages, to))
 
     def _report(self, moment: datetime) -> None:
-        from router.digest import monthly_mail
-
-        self.office.commit(monthly_mail(self.office.house, self.store, self.office.world(), moment))
+        pages, to = read_pages(self.office.templates), self.settings.digest.report_to
+        self.office.commit(monthly_mail(self.office.house, self.store, self.office.world(), moment, pages, to))
 
     def _happiness(self, moment: datetime) -> None:
         slot = happiness.slot_of(moment, self.office.house)
@@ -258,6 +259,7 @@ class Clerk:
         if running and not bad and now - self._health_at < HEALTH_EVERY:
             return
         self._health_at = now
+        self._write_tray()
         doc = {
             **facts,
             "at": self.office.clock().isoformat(),
@@ -270,6 +272,17 @@ class Clerk:
             write_private(self.settings.store.health_file, json.dumps(doc).encode())
         except OSError as error:
             log.warning("the health file cannot be written: %s", error.strerror)
+
+    def _write_tray(self) -> None:
+        """The tray page, where one is wanted, whenever something was stored since it was last written."""
+        path, store = self.settings.store.tray, self.store
+        if path is None or store.sequence == self._tray_of:
+            return
+        self._tray_of = store.sequence
+        try:
+            write_tray(path, self.office.house, store, self.office.world(), read_pages(self.office.templates))
+        except OSError as error:
+            log.warning("the tray page cannot be written: %s", error.strerror)
 
 
 def requests_folder(store: Path) -> Path:

@@ -382,7 +382,8 @@ def digest(
     from router.digest import weekly_text
 
     _, office = _reading(config)
-    print(weekly_text(office.house, office.store, build_world(office.house, office.store, _now()), _now()), end="")
+    world = build_world(office.house, office.store, _now())
+    print(weekly_text(office.house, office.store, world, _now(), office.templates), end="")
 
 
 @app.command()
