@@ -130,8 +130,6 @@ def throw(turn: Turn) -> None:
     if not _is_anybodys(turn) or steps.claims_stand(turn) or turn.wait_for_undo(text=turn.cue.text):
         return
     turn.record("throws it away", why=f"“{turn.cue.line}”")
-    if turn.lead.own and not turn.lead.handed_over and turn.cue.text and turn.lead.client:
-        turn.set(own="")  # the owner has written the no themselves: it is no draft any more
     steps.say_no(turn, ended_as="thrown", text=turn.cue.text)
 
 

@@ -304,7 +304,11 @@ def say_no(turn: Turn, ended_as: str, text: str = "") -> None:
     """Say no to the client. A throw counts once the no has left; where nobody can be told, at once."""
     turn.stop_all()
     turn.set(pending=None, ended_as=ended_as)
-    if turn.tell_client("no", text=text, because=ended_as):
+    if text and turn.lead.client:  # a person has written it: no draft, whoever's bun it is
+        turn.mail("no", "client", text=text, because=ended_as)
+        turn.set(warmed_at=turn.world.now, stage="goodbye", awaits="no")
+        turn.record("no is on its way to the client", why=ended_as)
+    elif turn.tell_client("no", text=text, because=ended_as):
         turn.set(stage="goodbye", awaits="no")
         turn.record("no is on its way to the client", why=ended_as)
     else:
