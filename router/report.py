@@ -121,7 +121,9 @@ def report(
     names = _month_names(last, months)
     since = date.fromisoformat(f"{names[0]}-01")
     leads, known = _scan(store, house, since, until)
-    by_month = {name: [lead for lead in leads if _month_of(lead, house) == name] for name in names}
+    by_month: dict[str, list[Lead]] = {name: [] for name in names}
+    for lead in leads:
+        by_month[_month_of(lead, house)].append(lead)
     return Report(
         language=language,
         since=since,
