@@ -29,6 +29,7 @@ class Book:
     safe: Mapping[str, frozenset[str]]  # by language: how harmless remarks begin: "I", "thanks"
     joins: Mapping[str, frozenset[str]]  # by language: and
     reasons: Mapping[str, frozenset[str]]  # by language: because, since
+    hence: Mapping[str, frozenset[str]]  # by language: so, therefore
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
     no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
     other: frozenset[str]  # "the other one", "the next bun": not the one that is offered
@@ -78,6 +79,7 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         safe=_by_language(tables, "safe"),
         joins=_by_language(tables, "and"),
         reasons=_by_language(tables, "because"),
+        hence=_by_language(tables, "so"),
         nobody=_together(tables, "nobody"),
         no_message=_together(tables, "no-message"),
         other=_together(tables, "other"),

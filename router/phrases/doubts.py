@@ -12,6 +12,7 @@ from router.phrases.words import COMMA, NONE, QUESTION, STOP
 
 WITH_TEXT = frozenset({"warm", "send", "throw", "note"})
 HANDS = frozenset("🙋✋☝👆👍🖐✊🤚🙌👋")
+_FAR = 16  # words behind an "if" that are looked at
 _QUERIES = frozenset({"status", "list", "help"})
 _AGAINST_CLAIM = frozenset({"pass", "yield", "release", "offer", "award", "throw", "undo"})
 _TALK = ("chat", "closing", "greeting", "lead")
@@ -39,7 +40,7 @@ def doubt(sight: Sight, found: Found) -> str:
         return ""
     if verb in WITH_TEXT:
         return _in_text(sight, found)
-    if sight.opens_with_stranger(found):
+    if sight.opens_with_stranger(found) or _names_a_noun(sight, found):
         return "a name that is on no roster"
     end = found.closed
     stop = next((at for at in range(end - 1, len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
@@ -49,6 +50,8 @@ def doubt(sight: Sight, found: Found) -> str:
         return "a sign"
     if verb == "claim" and ":" in line.gap(end - 1):
         return "a colon"
+    if found.bare and _is_abbreviation(sight, found):
+        return "an abbreviation"
     return (
         _quoted(sight, found)
         or _remarked(sight, found, stop)
@@ -62,7 +65,7 @@ def likeness(sight: Sight) -> str:
     line = sight.line
     if not HANDS.isdisjoint(line.text) and len(line) <= 1:
         return "only a sign"
-    for place in {0, *lead_ends(sight, 0)}:
+    for place in {0, *(end for end, _ in lead_ends(sight, 0))}:
         for found in sight.phrases(place) if place < len(line) else ():
             if found.label not in NO_VERBS - OPEN and (
                 remark := _opening(sight, found, found.end, ("if", "but", "maybe"))
@@ -71,6 +74,12 @@ def likeness(sight: Sight) -> str:
     starts = [at for at in range(1, len(line)) if line.breaks[at - 1] != NONE][:MOST_LEADS]
     if any(label == "claim" and line.ends_at(end) for place in starts for label, end in sight.labels(place)):
         return "other words stand before the claim"
+    openings = sight.book.remarks_in(line.words[:5], frozenset(sight.book.remarks))
+    if any(at == 0 and kind in ("if", "maybe") for at, kind, _ in openings):
+        likely = [
+            label for at in range(1, min(len(line), _FAR)) for label, end in sight.labels(at) if line.ends_at(end)
+        ]
+        return "a condition before the claim" if {"claim", *OPEN} & set(likely) else ""
     return ""
 
 
@@ -90,6 +99,22 @@ def _opening(sight: Sight, found: Found, place: int, kinds: tuple[str, ...]) -> 
     """The remark of one of `kinds` with which the words at `place`, behind `found`, open; "" when they do not."""
     remarks = sight.book.remarks_in(sight.line.words[place : place + 5], _spoken(sight, found))
     return next((f"{_CALLED[kind]} ({said!r})" for at, kind, said in remarks if at == 0 and kind in kinds), "")
+
+
+def _names_a_noun(sight: Sight, found: Found) -> bool:
+    """In German every noun has a capital: a name there must be on the roster."""
+    named = (sight.named[first, end] for slot, first, end in found.captures if slot == "who")
+    return found.languages == {"de"} and any(each.unknown and not each.shared for each in named)
+
+
+def _is_abbreviation(sight: Sight, found: Found) -> bool:
+    """ "EU" is not Portuguese for "I", nor is "min. 3 weeks" Swedish for "mine"."""
+    line, end = sight.line, found.end
+    if end - found.start > 1:
+        return False
+    written = line.written(found.start)
+    number = line.gap(end - 1).startswith(".") and end < len(line) and line.words[end].isdigit()
+    return number or (len(written) < 3 and written.isupper())
 
 
 def _quoted(sight: Sight, found: Found) -> str:

@@ -14,7 +14,7 @@ from router.dates import match_date
 from router.phrases.book import OWN, Book
 from router.phrases.grammar import Capture, Reader
 from router.phrases.names import Named, People
-from router.phrases.words import COMMA, NONE, Line
+from router.phrases.words import COMMA, NONE, QUESTION, Line
 
 MOST_LEADS = 6  # greetings and bits of small talk before a command
 NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company", "half", "unclear"})
@@ -22,6 +22,8 @@ OPEN = frozenset({"half", "unclear"})  # words that leave it open; against a com
 TAILS = frozenset({"closing"})  # may stand behind a command, even without a comma
 TALK = TAILS | {"chat", "greeting"}
 _ENDLESS = frozenset({"text", "message"})
+_LONGEST_STATEMENT = 24  # words
+_QUOTING = frozenset(':"“”„«»')
 _MOST_STRANGERS = 3  # words of unknown names after "Hi"
 
 
@@ -204,6 +206,16 @@ class Sight:
         lists += [self.book.joins] if label in ("claim", "pass") else []
         return next((place for place in places for each in lists if self.says(place, each, languages)), -1)
 
+    def may_follow(self, place: int) -> bool:
+        """Whether a new clause may begin at `place`: behind a comma or full stop, at "so", behind "and"."""
+        languages = frozenset(self.book.languages)
+        return (
+            self.line.breaks[place - 1] != NONE
+            or self.says(place, self.book.hence, languages)
+            or self.says(place - 1, self.book.hence, languages)
+            or self.says(place - 1, self.book.joins, languages)
+        )
+
     def says(self, place: int, lists: Mapping[str, frozenset[str]], languages: frozenset[str]) -> bool:
         """Whether the word at `place` is in the list of one of `languages`."""
         word = self.line.words[place] if place < len(self.line) else ""
@@ -266,42 +278,79 @@ class Sight:
             yield end
 
 
-def find(sight: Sight, place: int = 0, depth: int = 0) -> Found | None:
-    """The command at `place`, or behind greetings and small talk there; its label is in OPEN where it is left open."""
-    if place not in sight.commands:
-        sight.commands[place] = _find(sight, place, depth)
-    return sight.commands[place]
+def find(sight: Sight) -> Found | None:
+    """The command of the line, behind greetings and small talk; its label is in OPEN where the words leave it open."""
+    found = _find(sight, 0, 0)
+    if found is None or found.label in OPEN:
+        return _behind_statement(sight) or found
+    return found
 
 
 def _find(sight: Sight, place: int, depth: int) -> Found | None:
+    if place not in sight.commands:
+        sight.commands[place] = _look(sight, place, depth)
+    return sight.commands[place]
+
+
+def _look(sight: Sight, place: int, depth: int) -> Found | None:
     here = _command_at(sight, place)
     if depth >= MOST_LEADS:
         return here
-    for end in lead_ends(sight, place):
-        behind = find(sight, end, depth + 1) if (here.end if here else 0) <= end < len(sight.line) else None
-        if behind and (here is None or here.label in {"yes", *OPEN} or _in_another_tongue(here, behind)):
+    for end, languages in lead_ends(sight, place):
+        behind = _find(sight, end, depth + 1) if (here.end if here else 0) <= end < len(sight.line) else None
+        if behind is None or not (sight.line.ends_at(end) or languages & {*behind.languages, "en"}):
+            continue  # without a comma the two must be of one language: "was" greets in Polish
+        if here is None or here.label in {"yes", *OPEN} or _only_leads(sight, here, behind):
             return behind
     return here
 
 
-def _in_another_tongue(here: Found, behind: Found) -> bool:
-    """In "klar, mach ich" the first word is German like the rest, though "klar" is Swedish for done."""
-    return not here.languages & {*behind.languages, "en", OWN} and behind.label not in OPEN
+def _only_leads(sight: Sight, here: Found, behind: Found) -> bool:
+    """In "klar, mach ich" the first word leads up to the rest, though alone it is Swedish for done."""
+    if behind.label in OPEN or here.label == "no":
+        return False
+    leads = [found.languages for found in sight.phrases(here.start) if (found.label, found.end) == ("lead", here.end)]
+    return any("en" in behind.languages or each & behind.languages for each in leads)
 
 
-def lead_ends(sight: Sight, place: int) -> list[int]:
-    """Where greetings, names called and small talk that begin at `place` may end, the longest first."""
+def _behind_statement(sight: Sight) -> Found | None:
+    """A full sentence that takes or declines, behind a plain statement of the same person: "I know them, I'll take it".
+
+    The statement begins as harmless remarks do ("I", "we") and holds no condition, hedge, question or reported speech.
+    """
     line = sight.line
-    ends = set()
-    for label, end in sight.labels(place):
-        if label == "greeting":
-            ends |= {end, sight.after_greeting(end)}
-        elif label in ("lead", "yes") or (label in ("chat", "topic") and line.ends_at(end)):
-            ends.add(end)
+    for place in range(1, min(len(line), _LONGEST_STATEMENT)):
+        if line.breaks[place - 1] == QUESTION or not _QUOTING.isdisjoint(line.gap(place - 1)):
+            return None
+        found = _command_at(sight, place) if sight.may_follow(place) else None
+        if found and found.label in ("claim", "pass"):
+            return found if _is_plain(sight, found) else None
+    return None
+
+
+def _is_plain(sight: Sight, found: Found) -> bool:
+    languages = frozenset(sight.book.remarks) if found.languages & {"en", OWN} else found.languages | {"en"}
+    telling = {"if", "but", "maybe", "said"} if found.verb == "pass" else {"if", "not", "but", "maybe", "said"}
+    remarks = sight.book.remarks_in(sight.line.words[: found.start], languages)
+    return sight.says(0, sight.book.safe, languages) and not any(kind in telling for _, kind, _ in remarks)
+
+
+def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
+    """Where greetings, names called and small talk that begin at `place` may end, and in which languages; longest first."""
+    line = sight.line
+    ends: dict[int, frozenset[str]] = {}
+    for found in sight.phrases(place):
+        if found.label in ("greeting", "lead", "yes") or (found.label in ("chat", "topic") and line.ends_at(found.end)):
+            ends[found.end] = ends.get(found.end, frozenset()) | found.languages
+            called = sight.after_greeting(found.end) if found.label == "greeting" else found.end
+            ends[called] = ends.get(called, frozenset()) | found.languages
     name = sight.known_name(place)
     if name and line.ends_at(name) and "," in line.gap(name - 1):
-        ends.add(name)
-    return sorted(ends, reverse=True)
+        ends[name] = ends.get(name, frozenset())
+    for end in sight.softs(place):
+        if line.ends_at(end):
+            ends[end] = ends.get(end, frozenset())
+    return sorted(ends.items(), key=lambda each: -each[0])
 
 
 def _rank(found: Found) -> tuple[bool, int, int, int]:
