@@ -396,11 +396,9 @@ def weekly_mail(
     return Decision("digest", f"the week's digest, {len(week.open)} open", mails=tuple(mails))
 
 
-def weekly_text(house: House, store: Books, world: World, now: datetime, templates: Templates | None = None) -> str:
+def weekly_text(house: House, store: Books, world: World, now: datetime, templates: Templates) -> str:
     """The digest for a terminal, as the list would read it."""
     digest = weekly(house, store, world, now)
-    if templates is None:
-        return "".join(f"{bun.lead.tag} {bun.lead.subject}: {bun.lead.owner}, {bun.lead.age}\n" for bun in digest.buns)
     _, marked = templates.render(digest.language, "digest", text_facts(house, digest=digest))
     return to_text(marked)
 
