@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.commands import VERBS, Command, Reading, read_command
+from router.commands import Command, Reading, read_command
 from router.phrases import LANGUAGES
 
 LISTS = Path(__file__).with_name("phrases")
