@@ -114,7 +114,7 @@ class Sight:
         return [end for reader in self._readers_at(place) for end in reader.member("soft", place)]
 
     def head_end(self, found: Found) -> int:
-        """Where the command itself ends, fillers behind it left off: "throw unfortunately we …" is a text from there."""
+        """Where the command ends, fillers behind it left off: of "throw unfortunately we …" the text begins there."""
         ends = {end for label, end in self.labels(found.start) if label == found.label}
         end = found.end
         while bare := [at for at in ends if found.start < at < end and end in self.softs(at)]:
@@ -336,7 +336,7 @@ def _is_plain(sight: Sight, found: Found) -> bool:
 
 
 def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
-    """Where greetings, names called and small talk that begin at `place` may end, and in which languages; longest first."""
+    """Where greetings, names called and small talk from `place` may end, and in which languages; longest first."""
     line = sight.line
     ends: dict[int, frozenset[str]] = {}
     for found in sight.phrases(place):
