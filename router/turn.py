@@ -173,7 +173,8 @@ class Turn:
         self.set(timers={name: at for name, at in self.lead.timers.items() if name not in names})
 
     def stop_all(self) -> None:
-        self.set(timers={})
+        """Every clock of this stage; a word that waits for "undo" is judged in the next one."""
+        self.set(timers={name: at for name, at in self.lead.timers.items() if name == "undo"})
 
     def in_time(self, span: Span) -> datetime:
         """`span` from now; from its acceptance by the mail server, where a clock waits for a mail.
@@ -269,8 +270,7 @@ class Turn:
         return True
 
     def end(self, status: Status, ended_as: str) -> None:
-        self.set(status=status, ended_at=self.cue.at, ended_as=ended_as, stage="", awaits="", pending=None)
-        self.stop_all()
+        self.set(status=status, ended_at=self.cue.at, ended_as=ended_as, stage="", awaits="", pending=None, timers={})
 
 
 def drawn_first(message_id: str, keys: Iterable[str]) -> str:

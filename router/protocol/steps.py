@@ -231,7 +231,6 @@ def award(turn: Turn, who: str, why: str, team: tuple[str, ...] = ()) -> None:
         closed_at=lead.closed_at or turn.cue.at,
         word_at=None,
         keeper_may_release=False,
-        pending=None,
         ended_at=None,
         ended_as="",
         released_by="",
