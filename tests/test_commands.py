@@ -5,11 +5,15 @@ from __future__ import annotations
 import tomllib
 from datetime import date
 from pathlib import Path
+from time import process_time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from router.commands import Command, Reading, read_command
-from router.phrases import LANGUAGES
+from router.commands import VERBS, Command, Reading, check_extra, read_command
+from router.phrases import LANGUAGES, table
+from router.phrases.grammar import Grammar
 
 LISTS = Path(__file__).with_name("phrases")
 NAMES = (("anna", "Anna Svensson"), ("bo", "Bo Berg"), ("cy", "Cy Young"), ("mia", "Mia Meier"))
@@ -50,9 +54,177 @@ def found(command: Command) -> str:
     return " ".join(command.who) or (f"?{command.unknown}" if command.unknown else "") or ";".join(command.skills)
 
 
+@pytest.mark.parametrize("folder", [LISTS, LISTS / "held"], ids=["written with the tables", "written apart"])
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "among all"])
-def test_each_reply_is_taken_for_what_it_says(language: str, alone: bool) -> None:
+def test_each_reply_is_taken_for_what_it_says(folder: Path, language: str, alone: bool) -> None:
     spoken = (language,) if alone else ()
-    faults = [fault(kind, reply, spoken) for kind, lines in replies(language).items() for reply in lines]
+    faults = [fault(kind, reply, spoken) for kind, lines in replies(language, folder).items() for reply in lines]
     assert not [each for each in faults if each]
+
+
+def test_each_language_has_lists_of_a_useful_size() -> None:
+    for language in LANGUAGES:
+        lists, held = replies(language), replies(language, LISTS / "held")
+        assert len(lists["claim"]) >= 60 and len(lists["pass"]) >= 30
+        assert len(lists["unclear"]) + len(lists["chat"]) >= 40
+        assert len(held["claim"]) >= 60
+
+
+def test_every_phrase_of_every_table_is_in_the_notation() -> None:
+    for language in LANGUAGES:
+        source = table(language)
+        Grammar(language, source.phrases, source.sets).compile()
+
+
+def test_every_verb_is_in_the_english_list() -> None:
+    assert set(replies("en")) >= set(VERBS)
+
+
+@pytest.mark.parametrize("text", ["", "   \n\n", "---", "\u200b\ufeff", "> mine", "> mine\n> pass", "...", "\x00"])
+def test_nothing_new_is_no_command(text: str) -> None:
+    reading = read(text)
+    assert reading.command is None and not reading.half
+
+
+@pytest.mark.parametrize(
+    "text", ["mi\u200bne", "\ufeffmine", "\u202dmine\u202c", "mine\u00a0!", "\u00admine", "𝐦𝐢𝐧𝐞", "MINE"]
+)
+def test_what_nobody_sees_is_no_obstacle(text: str) -> None:
+    command = read(text).command
+    assert command is not None and command.verb == "claim"
+
+
+def test_the_command_is_in_the_first_line_that_is_no_greeting() -> None:
+    assert read("Hello\n\nBo here.\n\nmine").command is None
+    command = read("Hello\n\nmine\npass").command
+    assert command is not None and command.verb == "claim" and command.line == "mine"
+
+
+def test_a_command_in_the_second_line_is_asked_about() -> None:
+    reading = read("This looks like fun.\nI'll take it.")
+    assert reading.command is None and reading.half
+
+
+def test_a_condition_in_the_next_line_belongs_to_the_claim() -> None:
+    assert read("I'll take it\nbut only if it is remote").command is None
+    wrapped = "I would be happy to take this one, it is exactly what I do,\nif the client can wait until June"
+    assert read(wrapped).command is None
+
+
+def test_names_match_whole_words_whatever_case_and_accents() -> None:
+    names = [("soren", "Søren Ångström"), ("ana", "Ana María López")]
+    for text, key in [
+        ("award soren", "soren"),
+        ("award ÅNGSTRÖM", "soren"),
+        ("award angstrom", "soren"),
+        ("award Ana Maria", "ana"),
+    ]:
+        command = read_command(text, names=names).command
+        assert command is not None and command.who == (key,), text
+    command = read_command("award Anabel", names=names).command
+    assert command is not None and command.who == () and command.unknown == "Anabel"
+
+
+def test_a_first_name_of_two_people_is_nobody_we_know() -> None:
+    names = [("a1", "Anna Alm"), ("a2", "Anna Berg")]
+    command = read_command("award Anna", names=names).command
+    assert command is not None and command.who == () and command.unknown == "Anna"
+    command = read_command("award Anna Berg", names=names).command
+    assert command is not None and command.who == ("a2",)
+
+
+def test_a_name_alone_is_no_command_even_if_it_means_mine_somewhere() -> None:
+    assert read("Mia").command is None
+    command = read_command("Mia").command
+    assert command is not None and command.verb == "claim"
+
+
+def test_a_word_of_two_languages_is_asked_about_unless_only_one_is_spoken() -> None:
+    assert read("moi").command is None and read("moi").half
+    command = read("moi", ("fr",)).command
+    assert command is not None and command.verb == "claim"
+    command = read("Moi!\n\nOtan tämän").command
+    assert command is not None and command.verb == "claim"
+
+
+def test_an_accent_may_be_missing_but_not_added() -> None:
+    command = read("mio", ("es",)).command
+    assert command is not None and command.verb == "claim"
+    assert read("pasó", ("es",)).command is None
+
+
+def test_phrases_of_the_operator_work_at_once() -> None:
+    extra = {"claim": ["banzai", "(ship|send) it my way"], "dough": ["deg"], "throw": ["kompost"]}
+    for text, verb in [("Banzai!", "claim"), ("send it my way", "claim"), ("deg", "dough"), ("kompost", "throw")]:
+        command = read_command(text, extra=extra, languages=["en"]).command
+        assert command is not None and command.verb == verb, text
+    assert read_command("banzai if it can wait", extra=extra).command is None
+    assert read_command("a banzai attack", extra=extra).command is None
+
+
+def test_faults_in_phrases_of_the_operator_are_all_named() -> None:
+    assert check_extra({"claim": ["banzai"]}) == ()
+    faults = check_extra({"claim": ["(open", "closed)", "[all]", "{nothing}"], "grab": ["x"]})
+    assert len(faults) == 5 and all(faults)
+
+
+def test_the_word_of_the_collective_is_what_it_takes() -> None:
+    for text in ("I'll take the muffin", "I take this muffin", "jag tar muffinen"):
+        assert read_command(text).command is None, text
+        command = read_command(text, things=["muffin"]).command
+        assert command is not None and command.verb == "claim", text
+
+
+def test_the_text_behind_a_command_is_kept_as_written() -> None:
+    command = read('warm: Dear Åsa,\n\nWe are ON it \u2013 "soon".\n\nBest, Bo').command
+    assert command is not None and command.text == 'Dear Åsa,\n\nWe are ON it \u2013 "soon".\n\nBest, Bo'
+
+
+def test_a_claim_can_name_whom_it_takes_along() -> None:
+    command = read("I'll take it with Bo").command
+    assert command is not None and command.verb == "claim" and command.who == ("bo",)
+
+
+def test_what_the_operator_and_people_are_told_is_never_empty() -> None:
+    for text in ("mine", "mine?", "who takes it?", ""):
+        assert read(text).why
+
+
+HOSTILE = [
+    "z" * 200_000,
+    "mine " * 40_000,
+    "a, " * 60_000,
+    "(" * 100_000,
+    "On " * 20_000,
+    ">" * 50_000 + "mine",
+    "\n" * 100_000 + "mine",
+    "Anna, " * 20_000,
+    "I'll take " + "the " * 50_000 + "bun",
+    "'" * 100_000,
+    "hi " * 30_000 + "mine",
+    "m\u0301" * 50_000,
+    "if mine " * 20_000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:12]))
+def test_a_hostile_text_costs_no_more_than_a_long_one(text: str) -> None:
+    started = process_time()
+    read_command(text, names=NAMES, today=WEDNESDAY)
+    assert process_time() - started < 0.2
+
+
+SAID = "mine if it pass the bun not Anna jag tar den om min är 3 Feb until away , . ! ? :"
+WORDS = [*SAID.split(), "I'll take"]
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_read_without_an_exception(text: str) -> None:
+    reading = read_command(text, names=NAMES, today=WEDNESDAY)
+    assert reading.command is None or reading.command.verb in VERBS
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12))
+def test_words_of_commands_in_any_order_are_read_without_an_exception(words: list[str]) -> None:
+    assert read_command(" ".join(words), names=NAMES, today=WEDNESDAY).why

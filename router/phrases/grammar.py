@@ -70,7 +70,11 @@ class Grammar:
                 self.openers[word] = (*self.openers.get(word, ()), opener)
 
     def compile(self) -> None:
-        """Compile all phrases now. Raises PhraseError for the first that is not in the notation."""
+        """Compile all phrases now. Raises PhraseError for the first fault in the notation, an unknown set included."""
+        for text in (phrase for waiting in self._waiting.values() for _, phrase in waiting):
+            for name in _NAMED.findall(text):
+                if name not in SLOTS and name not in self._texts:
+                    raise PhraseError(f"{text.strip()!r}: there is no set {{{name}}}")
         for opener in list(self._waiting):
             self._compile_waiting(opener)
         for name in self._texts:

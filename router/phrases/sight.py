@@ -21,6 +21,8 @@ NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company",
 OPEN = frozenset({"half", "unclear"})  # words that leave it open; against a command of the same length "unclear" wins
 TAILS = frozenset({"closing"})  # may stand behind a command, even without a comma
 TALK = TAILS | {"chat", "greeting"}
+_BARE = ("-short", "-alone", "-told")  # endings of labels: see en.toml
+_UNTRAILED = frozenset({"lead", "topic", "company"})  # nothing is asked of what follows these
 _ENDLESS = frozenset({"text", "message"})
 _LONGEST_STATEMENT = 24  # words
 _QUOTING = frozenset(':"“”„«»')
@@ -40,13 +42,13 @@ class Found:
 
     @property
     def verb(self) -> str:
-        """The command: "claim-short" and "claim-alone" are claims, "no" is a pass."""
+        """The command: "claim-short", "claim-alone" and "claim-told" are claims, "no" is a pass."""
         return command_of(self.label)
 
     @property
     def bare(self) -> bool:
         """Whether it is a bare word, clear only on its own: "mine", "yes", whatever the operator added."""
-        return self.label.endswith(("-short", "-alone")) or self.label == "yes" or OWN in self.languages
+        return self.label.endswith(_BARE) or self.label == "yes" or OWN in self.languages
 
     @property
     def text_at(self) -> int:
@@ -56,7 +58,7 @@ class Found:
 
 def command_of(label: str) -> str:
     """The command that a table's label stands for; the label itself when it stands for none."""
-    return "pass" if label == "no" else label.removesuffix("-short").removesuffix("-alone")
+    return "pass" if label == "no" else label.split("-")[0] if label.endswith(_BARE) else label
 
 
 class Sight:
@@ -74,6 +76,8 @@ class Sight:
         self._readers: dict[int, Reader] = {}
         self._slots: dict[tuple[str, int], tuple[int, ...]] = {}
         self._labels: dict[int, tuple[tuple[str, int], ...]] = {}
+        self._closings: dict[tuple[str, int, frozenset[str]], int] = {}
+        self._tongues: dict[int, list[Reader]] = {}
 
     def labels(self, place: int) -> tuple[tuple[str, int], ...]:
         """(label, end) of every phrase that begins at `place`, in any language."""
@@ -90,19 +94,30 @@ class Sight:
                 key = (match.label, match.end, match.captures)
                 together[key] = together.get(key, frozenset()) | {reader.grammar.language}
         return [
-            Found(label, languages, place, end, self.closed(label, end, languages), captures)
+            Found(label, languages, place, end, self._closing(label, end, languages), captures)
             for (label, end, captures), languages in together.items()
         ]
 
+    def _closing(self, label: str, end: int, languages: frozenset[str]) -> int:
+        if label in _UNTRAILED:
+            return end if self.line.ends_at(end) else -1
+        key = (label, end, languages)
+        if key not in self._closings:
+            self._closings[key] = self.closed(label, end, languages)
+        return self._closings[key]
+
     def _readers_at(self, place: int) -> list[Reader]:
         """Readers of the languages in which anything may begin at `place`."""
+        if place in self._tongues:
+            return self._tongues[place]
         grammars = self.book.grammars
         named = bool(self._slot("who", place))
         chosen = range(len(grammars)) if named else self.book.starters.get(self.line.keys[place], ())
         for at in chosen:
             if at not in self._readers:
                 self._readers[at] = Reader(grammars[at], self.line, self._slot)
-        return [self._readers[at] for at in chosen]
+        self._tongues[place] = [self._readers[at] for at in chosen]
+        return self._tongues[place]
 
     def captures(self, label: str, place: int) -> tuple[Capture, ...]:
         """The slots of the first phrase `label` that begins at `place`."""
@@ -301,13 +316,14 @@ def _look(sight: Sight, place: int, depth: int) -> Found | None:
         if behind is None or not (sight.line.ends_at(end) or languages & {*behind.languages, "en"}):
             continue  # without a comma the two must be of one language: "was" greets in Polish
         if here is None or here.label in {"yes", *OPEN} or _only_leads(sight, here, behind):
-            return behind
+            told = behind.label.endswith("-told") and sight.known_name(place) == end
+            return replace(behind, label="half") if told else behind  # "Anna, take it"
     return here
 
 
 def _only_leads(sight: Sight, here: Found, behind: Found) -> bool:
     """In "klar, mach ich" the first word leads up to the rest, though alone it is Swedish for done."""
-    if behind.label in OPEN or here.label == "no":
+    if behind.label in OPEN or (here.label == "no" and here.languages & {*behind.languages, "en"}):
         return False
     leads = [found.languages for found in sight.phrases(here.start) if (found.label, found.end) == ("lead", here.end)]
     return any("en" in behind.languages or each & behind.languages for each in leads)
@@ -319,6 +335,8 @@ def _behind_statement(sight: Sight) -> Found | None:
     The statement begins as harmless remarks do ("I", "we") and holds no condition, hedge, question or reported speech.
     """
     line = sight.line
+    if not sight.says(0, sight.book.safe, frozenset(sight.book.languages)):
+        return None
     for place in range(1, min(len(line), _LONGEST_STATEMENT)):
         if line.breaks[place - 1] == QUESTION or not _QUOTING.isdisjoint(line.gap(place - 1)):
             return None
