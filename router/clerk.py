@@ -36,7 +36,6 @@ from router.view import Aside
 log = logging.getLogger("router")
 
 HEALTH_EVERY = 30.0  # seconds
-SEEN_KEPT = timedelta(days=400)
 
 
 class Clerk:

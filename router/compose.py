@@ -19,7 +19,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote as percent
 
@@ -377,11 +376,6 @@ def _round_up(moment: datetime) -> datetime:
     """To the next quarter of an hour: a time told to a client is never later than it says."""
     over = timedelta(minutes=moment.minute % 15, seconds=moment.second, microseconds=moment.microsecond)
     return moment if not over else moment - over + QUARTER
-
-
-@lru_cache(maxsize=64)
-def known_kinds(audience: str) -> tuple[str, ...]:
-    return tuple(name for name, kind in KINDS.items() if kind.audience == audience)
 
 
 def preview(mail: Mail, lead: Lead, world: World, house: House, templates: Templates) -> Mail:

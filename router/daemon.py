@@ -24,7 +24,7 @@ from itertools import groupby
 from router.almanac import Almanac
 from router.clerk import Clerk
 from router.config import Settings
-from router.inbox import Inbox, InboxError, Met
+from router.inbox import Fetched, Inbox, InboxError, Met
 from router.journal import StoreError, StoreFull
 from router.office import Handled, Office
 from router.outbox import Accepted, Later, Never, Outcome, Paused, Sender, Server, Timeouts
@@ -286,7 +286,7 @@ class Daemon:
         if count:
             self._flush()
 
-    def _fetched(self, inbox: Inbox, mets: Sequence[Met]) -> Iterator:  # type: ignore[type-arg]
+    def _fetched(self, inbox: Inbox, mets: Sequence[Met]) -> Iterator[Fetched]:
         to_file = {(f.folder, f.uidvalidity, f.uid) for f in self.store.unfiled()}
         fresh = [met for met in mets if (met.folder, met.uidvalidity, met.uid) not in to_file]
         for folder, run in groupby(fresh, key=lambda met: met.folder):

@@ -16,7 +16,6 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from router import protocol
@@ -448,7 +447,3 @@ def _command_json(command: Command | None) -> dict[str, Any] | None:
     if command.skills:
         out["skills"] = list(command.skills)
     return out
-
-
-def quarantine_folder(store: Path) -> Path:
-    return store.with_name(store.name + ".quarantine")

@@ -24,7 +24,7 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -518,9 +518,6 @@ class Store:
     def unfiled(self) -> list[Filing]:
         return list(self._filing.values())
 
-    def is_to_be_filed(self, folder: str, uidvalidity: int, uid: int) -> bool:
-        return any((f.folder, f.uidvalidity, f.uid) == (folder, uidvalidity, uid) for f in self._filing.values())
-
     def filed(self, rows: Iterable[int]) -> None:
         """These are where they belong. Staged only: if that is lost, they are filed again or found missing."""
         with self._lock:
@@ -558,10 +555,6 @@ class Store:
                 out.append(_mail_from(row, doc, sender))
             self._ready.extendleft(reversed(held_back))
             return out
-
-    def next_retry(self) -> datetime | None:
-        with self._lock:
-            return self._later[0][0] if self._later else None
 
     def mark(self, changes: Sequence[Delivery]) -> None:
         """Store what became of mails that were in flight, in one record. Raises journal.StoreFull: nothing is kept."""
@@ -797,7 +790,3 @@ def keep_file(folder: Path, sha256: str, content: bytes) -> None:
         os.fsync(folder_fd)
     finally:
         os.close(folder_fd)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
