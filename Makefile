@@ -16,7 +16,7 @@ demo: .venv/installed
 	$(BIN)/bun-router demo $(if $(KEEP),--keep) $(if $(OUT),--out $(OUT))
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 torture: .venv/installed
 	$(BIN)/python -m pytest -m torture -s

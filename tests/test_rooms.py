@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -35,6 +36,7 @@ def room_of(path: Path) -> str:
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
 
+@functools.cache
 def imports() -> dict[str, set[str]]:
     """Room → every module it imports, also inside functions; imports for the type checker only are left out."""
     found: dict[str, set[str]] = defaultdict(set)
