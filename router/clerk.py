@@ -26,6 +26,7 @@ from router.decide import Decision
 from router.digest import monthly_mail, weekly_mail
 from router.ids import PROBE
 from router.inbox import Met
+from router.journal_files import overwrite_file, put_file
 from router.mime import rfc5322_date, write_mail
 from router.office import Office
 from router.store import ensure_folder
@@ -122,9 +123,10 @@ class Clerk:
 
     def _gather(self) -> None:
         """The offers that a bound held back, in one mail."""
-        numbers = self.store.note("gathered") or []
-        leads = tuple(lead for lead in map(self.store.lead, numbers) if lead is not None and lead.awaits)
-        self.store.drop_note("gathered")
+        numbers = [number for number, _ in self.store.scan("gathered")]
+        leads = tuple(lead for lead in map(self.store.lead, sorted(numbers)) if lead is not None and lead.awaits)
+        for number in numbers:
+            self.store.delete("gathered", number)
         if leads:
             slot = self.office.clock().isoformat()
             facts = {"leads": leads, "gathers": tuple(lead.id for lead in leads), "slot": slot}
@@ -197,8 +199,11 @@ class Clerk:
         for path in sorted(self.requests.glob("*.json")):
             answer = self._take_request(path)
             self.store.flush()
-            write_private(path.with_suffix(".answer"), json.dumps({"answer": answer}).encode())
-            path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)  # first: what was done is stored, and must not be done again
+            try:
+                put_file(path.with_suffix(".answer"), json.dumps({"answer": answer}).encode())
+            except OSError as error:
+                log.warning("the answer to a command cannot be written: %s", error.strerror)
             did = True
         return did
 
@@ -232,12 +237,16 @@ class Clerk:
         doc = self.store.get("quarantine", number)
         if doc is None:
             return f"there is no mail {number} in quarantine"
-        raw = (self.office.poison / f"{doc['file']}.eml").read_bytes()
+        try:
+            raw = (self.office.poison / f"{doc['file']}.eml").read_bytes()
+        except OSError as error:
+            return f"the bytes of mail {number} cannot be read: {error.strerror}"
         met = Met(doc["folder"], 0, 0, datetime.fromisoformat(doc["at"]), len(raw))
         handled = self.office.take_in(raw, met)
         if handled.kind == "unreadable":
+            self._drop(int(self.store.note("last quarantine")))  # one entry a mail: it stays where it stood
             return f"mail {number} still cannot be handled: {handled.reason}"
-        self.store.delete("quarantine", number)
+        self._drop(number)
         return f"mail {number} is handled: {handled.kind}" + (f", bun {handled.lead}" if handled.lead else "")
 
     def _drop(self, number: int) -> str:
@@ -245,6 +254,7 @@ class Clerk:
         if doc is None:
             return f"there is no mail {number} in quarantine"
         self.store.delete("quarantine", number)
+        self.store.flush()  # before the files: a record whose bytes are gone could not be retried
         for suffix in (".eml", ".txt"):
             (self.office.poison / f"{doc['file']}{suffix}").unlink(missing_ok=True)
         return f"mail {number} is dropped"
@@ -267,10 +277,14 @@ class Clerk:
             "quarantine": len(self.store.quarantined()),
             "canary": self.store.note("canary"),
         }
+        path, content = self.settings.store.health_file, json.dumps(doc).encode()
         try:
-            write_private(self.settings.store.health_file, json.dumps(doc).encode())
-        except OSError as error:
-            log.warning("the health file cannot be written: %s", error.strerror)
+            put_file(path, content)
+        except OSError:  # on a full disk it says so where it stands
+            try:
+                overwrite_file(path, content)
+            except OSError as error:
+                log.warning("the health file cannot be written: %s", error.strerror)
 
     def _write_tray(self) -> None:
         """The tray page, where one is wanted, whenever something was stored since it was last written."""
@@ -293,15 +307,5 @@ def leave_request(store: Path, request: Mapping[str, Any]) -> Path:
     folder = requests_folder(store)
     ensure_folder(folder)
     path = folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
-    write_private(path, json.dumps(dict(request)).encode())
+    put_file(path, json.dumps(dict(request)).encode())
     return path.with_suffix(".answer")
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Replace a small file at once: temp, fsync, rename; 0600."""
-    temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temp.rename(path)

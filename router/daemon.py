@@ -17,7 +17,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
@@ -31,24 +31,14 @@ from router.outbox import Accepted, Later, Never, Outcome, Paused, Sender, Serve
 from router.outbox import Mail as Unsent
 from router.store import Cursor, Delivery, Filing, Store
 from router.triage import INBOX, JUNK, SENT
+from router.trouble import Troubles
 
 log = logging.getLogger("router")
 
 BATCH = 64  # mails under one fsync, when so many lie waiting
 FILE_BATCH = 250
 OTHERS_EVERY = timedelta(minutes=1)  # how often folders without IDLE are read
-BACK_OFF = (1, 2, 5, 10, 30, 60, 120, 300)  # seconds
-ALERT_AFTER = timedelta(minutes=5)  # trouble that has lasted this long is the operator's to know
-
-
-@dataclass(slots=True)
-class Trouble:
-    """Something that does not work, since when, and whether the operator has been told."""
-
-    since: datetime
-    reason: str
-    told: bool = False
-    tries: int = 0
+DISK_AGAIN = 5.0  # seconds between two tries to write on a full disk
 
 
 class Daemon:
@@ -81,10 +71,8 @@ class Daemon:
         self._heard: datetime | None = None  # when the last complete reading of every folder began
         self._last_full: datetime | None = None
         self._behind = timedelta(0)  # how far the mail server's clock is seen to lag
-        self._imap_trouble: Trouble | None = None
-        self._disk_trouble: Trouble | None = None
-        self._smtp_state = "ok"
-        self._smtp_trouble: Trouble | None = None
+        self.troubles = Troubles(clock, office.alert)
+        self._smtp_state = "ok"  # as the sending thread told it last
         self._started = clock()
         self._searched_back = False
 
@@ -98,8 +86,7 @@ class Daemon:
     @property
     def fault(self) -> str:
         """What keeps the router from hearing, storing or speaking at this moment; "" when all is well."""
-        troubles = [trouble.reason for trouble in (self._imap_trouble, self._disk_trouble) if trouble is not None]
-        return "; ".join([*troubles, *([] if self._smtp_state == "ok" else [self._smtp_state])])
+        return self.troubles.fault
 
     def wake(self) -> None:
         with suppress(BlockingIOError, OSError):
@@ -117,20 +104,21 @@ class Daemon:
         Raises OurBug when not even a healthy mail can be handled, StoreError when the store cannot go on.
         """
         self.sender.start()
+        notify("READY=1")
+        begun = False
         try:
-            self._guarded(self._begin)
             while not self._stop.is_set():
-                found = self._guarded(self._round)
-                if once and (self._is_quiet() or self._imap_trouble):
+                begun = begun or self._guarded(self._begin)
+                found = begun and self._guarded(self._round)
+                if once and (self._is_quiet() or self.troubles.imap):
                     break
-                self._wait(bool(found), once)
+                self._wait(found, once)
         finally:
             self._end()
 
     def _begin(self) -> bool:
         self.office.take_roster()
         self._flush()
-        notify("READY=1")
         return True
 
     def _end(self) -> None:
@@ -146,37 +134,54 @@ class Daemon:
         self.store.close()
 
     def _guarded(self, step: Callable[[], bool]) -> bool:
-        """One step; trouble with the server or the disk is waited out, never fatal."""
+        """One step; trouble with the disk is waited out, never fatal. Nothing is read while nothing can be stored."""
         try:
+            if self.troubles.disk is not None:
+                self.store.flush_works()
             done = step()
-        except InboxError as error:
-            self._imap_down(error)
-            return False
         except StoreFull as error:
-            self._disk_full(str(error))
+            self._forget_staged()
+            self.troubles.disk_full(str(error))
+            self.clerk.write_health(self._health())
+            notify("WATCHDOG=1")
             return False
-        if self._disk_trouble is not None and self.store.flush_works():
-            self._disk_back()
+        self.troubles.disk_back()
         return done
 
     def _round(self) -> bool:
-        """Mail first, then results and requests, then what fell due; all stored before anything is filed or sent."""
-        inbox = self._connected()
-        found = self._read(inbox)
+        """Mail first, then results and requests, then what fell due; all stored before anything is filed or sent.
+
+        While the server cannot be heard the rest goes on: nothing falls due that has not been heard of.
+        """
+        found = self._hear()
         did = self.office.take_results()
-        did = self.clerk.take_requests() or did
+        if self.inbox is not None:
+            did = self.clerk.take_requests() or did
         did = bool(self._fall_due()) or did
         did = self.clerk.tick() or did
+        self.troubles.smtp_is(self._smtp_state)
+        self.troubles.watch()
         self._flush()
-        self._file(inbox)
-        self._watch_troubles()
+        self._file()
         self.clerk.write_health(self._health())
         notify("WATCHDOG=1")
         return found or did
 
     def _flush(self) -> None:
+        if self.store.has_staged and self._heard is not None:
+            self._note_heard(self._heard)
         if self.store.flush():
             self.sender.wake()
+
+    def _note_heard(self, heard: datetime) -> None:
+        """Mail that came while the router was down is exempt from [imap] since; kept with what is stored anyway."""
+        last = self.store.note("heard")
+        if last is None or abs(heard - datetime.fromisoformat(last)) >= OTHERS_EVERY:
+            self.store.set_note("heard", heard.isoformat())
+
+    def _forget_staged(self) -> None:
+        self.store.discard()
+        self.office.forget_world()
 
     def _is_quiet(self) -> bool:
         """For `--once`: nothing staged, nothing due, nothing that could be sent now."""
@@ -186,6 +191,16 @@ class Daemon:
         return not waiting and not self.store.results() and not self.store.can_send(now, self._smtp_state == "ok")
 
     # -- hearing -----------------------------------------------------------------------------------------------------
+
+    def _hear(self) -> bool:
+        """Read what is new, unless the server has just been in trouble and is left in peace for a while."""
+        if self.inbox is None and self.troubles.imap_rests():
+            return False
+        try:
+            return self._read(self._connected())
+        except InboxError as error:
+            self._imap_down(error)
+            return False
 
     def _connected(self) -> Inbox:
         if self.inbox is None:
@@ -204,17 +219,19 @@ class Daemon:
         now = self.clock()
         full = self._last_full is None or now - self._last_full >= OTHERS_EVERY or self._is_due_soon(now)
         places = self._places(inbox, full)
-        found = {folder: self._search(inbox, folder, place, now) for folder, place in places.items()}
+        found, missing = self._search_all(inbox, places, now)
         mets = sorted((met for each in found.values() for met in each[0]), key=Met.order)
         self._take_in(inbox, mets, places)
         for _, cursor in found.values():
             self.store.set_cursor(cursor)
+        if missing is not None:
+            self._flush()
+            raise missing
         if full:
             self._last_full = now
         if full or len(places) == len(self._places(inbox, True)):
             self._heard = now - self._behind
-        if self._imap_trouble is not None:
-            self._imap_back()
+        self.troubles.imap_back()
         return bool(mets)
 
     def _places(self, inbox: Inbox, full: bool) -> dict[str, str]:
@@ -225,6 +242,21 @@ class Daemon:
                 if folder and inbox.has_folder(folder):
                     places.setdefault(folder, place)
         return places
+
+    def _search_all(
+        self, inbox: Inbox, places: dict[str, str], now: datetime
+    ) -> tuple[dict[str, tuple[Sequence[Met], Cursor]], InboxError | None]:
+        """What is new in each folder; and the trouble with one that is missing, for which the others do not wait."""
+        found: dict[str, tuple[Sequence[Met], Cursor]] = {}
+        missing = None
+        for folder, place in places.items():
+            try:
+                found[folder] = self._search(inbox, folder, place, now)
+            except InboxError as error:
+                if error.kind != "folder":
+                    raise
+                missing = error
+        return found, missing
 
     def _search(self, inbox: Inbox, folder: str, place: str, now: datetime) -> tuple[Sequence[Met], Cursor]:
         cursor = self.store.cursor(folder)
@@ -308,16 +340,19 @@ class Daemon:
 
     # -- filing ------------------------------------------------------------------------------------------------------
 
-    def _file(self, inbox: Inbox) -> None:
+    def _file(self) -> None:
         """Move handled mail to where it belongs, after the commit, in batches."""
         filings = self.store.unfiled()
-        if not filings:
+        if not filings or self.inbox is None:
             return
         filings.sort(key=lambda f: (f.folder, f.to, f.uid))
-        for (folder, to), group in groupby(filings, key=lambda f: (f.folder, f.to)):
-            batch = list(group)
-            for start in range(0, len(batch), FILE_BATCH):
-                self._file_batch(inbox, folder, to, batch[start : start + FILE_BATCH])
+        try:
+            for (folder, to), group in groupby(filings, key=lambda f: (f.folder, f.to)):
+                batch = list(group)
+                for start in range(0, len(batch), FILE_BATCH):
+                    self._file_batch(self.inbox, folder, to, batch[start : start + FILE_BATCH])
+        except InboxError as error:
+            self._imap_down(error)
 
     def _file_batch(self, inbox: Inbox, folder: str, to: str, batch: list[Filing]) -> None:
         target = {"done": self.settings.imap.file.done, "aside": self.settings.imap.file.bulk}.get(
@@ -358,17 +393,18 @@ class Daemon:
             woken = self.inbox.wait(seconds, self._wake_read, found_something=found)
         except InboxError as error:
             self._imap_down(error)
+            self.clerk.write_health(self._health())
             return
         if woken == "wake":
             self._drain()
 
     def _seconds_to_next(self, once: bool) -> float:
-        if self._imap_trouble is not None and self.inbox is None:
-            return float(BACK_OFF[min(self._imap_trouble.tries, len(BACK_OFF)) - 1])
-        if self._disk_trouble is not None:
-            return 5.0
+        if self.troubles.disk is not None:
+            return DISK_AGAIN
         now = self.clock()
         seconds = [0.05 if once else 30.0, self.almanac.seconds_to_tick()]
+        if self.inbox is None:
+            return min(*seconds, self.troubles.imap_rests().total_seconds())
         due = self.store.next_due()
         if due is not None:
             settle = self.office.house.calendar.length(self.office.house.settle)
@@ -394,59 +430,13 @@ class Daemon:
         if self.inbox is not None:
             self.inbox.close()
             self.inbox = None
-        self.store.discard()
-        if self._stop.is_set():
-            return
-        trouble = self._imap_trouble or Trouble(self.clock(), error.reason)
-        self._imap_trouble = replace(trouble, reason=error.reason, tries=trouble.tries + 1)
-        log.warning("mail cannot be read: %s", error.reason)
-        self._watch_troubles()
-        self.clerk.write_health(self._health())
-        notify("WATCHDOG=1")
-
-    def _imap_back(self) -> None:
-        trouble, self._imap_trouble = self._imap_trouble, None
-        if trouble is not None and trouble.told:
-            self.office.alert("imap-back", f"mail can be read again; it could not since {trouble.since:%H:%M} UTC")
-        log.info("mail can be read again")
-
-    def _disk_full(self, reason: str) -> None:
-        self.store.discard()
-        if self._disk_trouble is None:
-            self._disk_trouble = Trouble(self.clock(), reason)
-            log.error("nothing can be stored, so no mail is taken: %s", reason)
-        self.clerk.write_health(self._health())
-
-    def _disk_back(self) -> None:
-        trouble, self._disk_trouble = self._disk_trouble, None
-        if trouble is not None:
-            self.office.alert(
-                "disk-back", f"the store can be written again; it could not since {trouble.since:%H:%M} UTC"
-            )
-            log.info("the store can be written again")
-
-    def _watch_troubles(self) -> None:
-        """One alert and one all-clear for trouble that lasts; a hiccup is nobody's business."""
-        now = self.clock()
-        imap = self._imap_trouble
-        lasting = imap is not None and not imap.told and now - imap.since >= ALERT_AFTER
-        if imap is not None and lasting:
-            imap.told = True
-            self.office.alert("imap-down", imap.reason)
-            with suppress(StoreFull):
-                self._flush()
-        if self._smtp_state != "ok" and self._smtp_trouble is None:
-            self._smtp_trouble = Trouble(now, self._smtp_state)
-        elif self._smtp_state == "ok" and self._smtp_trouble is not None:
-            trouble, self._smtp_trouble = self._smtp_trouble, None
-            if now - trouble.since >= ALERT_AFTER:
-                self.office.alert("smtp-back", f"mail leaves again; since {trouble.since:%H:%M} UTC: {trouble.reason}")
+        self._forget_staged()
+        if not self._stop.is_set():
+            self.troubles.imap_down(error.reason, retry=error.retry)
 
     def _health(self) -> dict[str, object]:
         return {
-            "imap": self._imap_trouble.reason if self._imap_trouble else "ok",
-            "smtp": self._smtp_state,
-            "disk": self._disk_trouble.reason if self._disk_trouble else "ok",
+            **self.troubles.states,
             "started": self._started.isoformat(),
             "heard": self._heard.isoformat() if self._heard else None,
             "unsent": self.store.count_unsent(),

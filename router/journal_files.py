@@ -330,6 +330,39 @@ class Log:
         os.close(self.fd)
 
 
+def put_file(path: Path, content: bytes) -> None:
+    """A small file of the router's own beside the store, 0600: wholly there when this returns, and lasting.
+
+    Raises OSError: what was there before, if anything, still stands.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    disk.remove(temporary)
+    fd = disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        _write_whole(fd, content)
+        disk.fsync(fd)
+        disk.rename(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            disk.remove(temporary)
+        raise
+    finally:
+        os.close(fd)
+    disk.sync_folder(path.parent)
+
+
+def overwrite_file(path: Path, content: bytes) -> None:
+    """Write over a file where it stands, for what must be said on a full disk: its blocks are there already.
+
+    Raises OSError. Whoever reads at that moment may see half of it; spaces fill what was longer before.
+    """
+    fd = disk.open(path, os.O_WRONLY)
+    try:
+        _write_whole(fd, content.ljust(os.fstat(fd).st_size))
+    finally:
+        os.close(fd)
+
+
 def _aside(name: Path, number: int) -> Path:
     return name.with_name(f"{name.name}.damaged-{number}")
 

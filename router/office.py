@@ -24,12 +24,13 @@ from router.compose import Outgoing, Templates, compose
 from router.decide import Decision, decide, of_outcome
 from router.house import House
 from router.inbox import Met
+from router.journal import StoreError
 from router.lead import Carried, Event, Lead, with_event
 from router.message import Message, MessageError, read_message
 from router.mime import Attached
 from router.people import build_world, standing_keeper
-from router.restraint import Weighed, weigh
-from router.store import Filing, Result, Store, keep_file, key_of
+from router.restraint import REACHED_FOR, STOPPED, Weighed, weigh
+from router.store import CLOCK_KINDS, Filing, Result, Store, keep_file, key_of
 from router.triage import Incoming, Verdict, plain_subject, read_words, triage
 from router.turn import Cue, Mail, World
 
@@ -38,6 +39,7 @@ log = logging.getLogger("router")
 CARRY_CAP = 20 * 1024 * 1024  # bytes of attachments that go along with one mail
 CARRYING = frozenset({"request", "form", "forward", "post", "follow-up"})
 POISON_IN_A_ROW = 3
+ALERTS_A_DAY = 30
 
 
 class OurBug(Exception):
@@ -106,6 +108,8 @@ class Office:
             return self._quarantine(raw, met, str(error), "")
         try:
             handled = self._decide(message, raw, met, place)
+        except StoreError:
+            raise  # the disk's fault, not the mail's
         except Exception as error:
             log.error("a mail (UID %s in %s) could not be handled: %s", met.uid, met.folder, type(error).__name__)
             return self._break(raw, met, message, error)
@@ -162,13 +166,19 @@ class Office:
             for mail, lead in decision.mails
             for row in compose(mail, lead, world, self.house, self.templates, self.plus, self._attached(mail, lead))
         ]
-        weighed = weigh(rows, lambda name: self._count(name, now), self.house)
+        weighed = weigh(
+            rows, lambda name: self._count(name, now), self.house, lambda name: len(self._days_reached(name, now))
+        )
         decision = self._silenced(decision, weighed, now)
         self.store.stage(decision, weighed.go, now=now, filing=filing, settled_results=results)
         for name in weighed.added:
             self._add_count(name, now)
+        for name in weighed.reached:
+            today = now.date().isoformat()
+            self.store.put("reached", key_of(name), {"days": [*self._days_reached(name, now), today]})
         for row in weighed.gathered:
-            self.store.set_note("gathered", [*dict.fromkeys([*(self.store.note("gathered") or []), row.lead])])
+            self.store.put("gathered", row.lead, {"kind": row.kind})
+        self.store.stage_failed(self._awaited(weighed, decision), now)
         if decision.people or any(lead.taken_at for lead in decision.leads):
             self._world = None
         lead = decision.leads[0].id if decision.leads else 0
@@ -194,7 +204,7 @@ class Office:
         for row in quiet:
             what = "gathered into the hour's mail" if row in weighed.gathered else "not sent"
             if row.lead in leads:
-                event = Event(now, f"{row.kind} {what}", "router", "a bound of [restraint] is reached")
+                event = Event(now, f"{row.kind} {what}", "router", STOPPED)
                 leads[row.lead] = with_event(leads[row.lead], event)
         kinds = ", ".join(sorted({f"{row.kind} to {row.recipients[0]}" for row in weighed.stopped})[:5])
         once = f"bounds {now.date()}"
@@ -202,6 +212,11 @@ class Office:
         if not self.store.said_once(once):
             self.alert("bounds", kinds or "offers are gathered into one mail an hour", once)
         return replace(decision, leads=tuple(leads.values()))
+
+    def _awaited(self, weighed: Weighed, decision: Decision) -> list[Outgoing]:
+        """Of the mails that were stopped, those that a lead waits for: it hears that they failed, and goes on."""
+        awaits = {lead.id: lead.awaits for lead in decision.leads}
+        return [row for row in weighed.stopped if row.kind in CLOCK_KINDS and awaits.get(row.lead) == row.kind]
 
     def _count(self, name: str, now: datetime) -> int:
         doc = self.store.get("counts", key_of(f"{now.date()} {name}"))
@@ -211,14 +226,32 @@ class Office:
         key = key_of(f"{now.date()} {name}")
         self.store.put("counts", key, {"day": str(now.date()), "n": self._count(name, now) + 1})
 
-    def alert(self, what: str, detail: str, once: str = "") -> None:
-        """One mail to the operator; with `once`, never a second of that name."""
+    def _days_reached(self, name: str, now: datetime) -> list[str]:
+        """The days before today, of the last REACHED_FOR, on which this stranger's bound was reached."""
+        doc = self.store.get("reached", key_of(name)) or {"days": ()}
+        oldest, today = (now - REACHED_FOR).date().isoformat(), now.date().isoformat()
+        return [day for day in doc["days"] if oldest <= day < today]
+
+    def alert(self, what: str, detail: str, once: str = "") -> bool:
+        """One mail to the operator, and whether it was one; with `once`, never a second of that name.
+
+        At most ALERTS_A_DAY, since a flood of mails that fail must not become one of alerts: the rest is in the log. An
+        all-clear follows an alert that was sent, so it is not counted.
+        """
         if once and self.store.said_once(once):
-            return
-        slot = once or f"{what} {self.clock().isoformat()}"
-        mail = Mail("alert", "operator", {"what": what, "detail": detail, "slot": slot})
+            return False
         log.warning("%s: %s", what, detail)
+        now = self.clock()
+        count = self._count("alerts", now)
+        if not what.endswith("-back"):
+            if count >= ALERTS_A_DAY:
+                return False
+            self._add_count("alerts", now)
+            detail += "; it is the last alert of today, more are in the log" if count == ALERTS_A_DAY - 1 else ""
+        slot = once or f"{what} {now.isoformat()}"
+        mail = Mail("alert", "operator", {"what": what, "detail": detail, "slot": slot})
         self.commit(Decision("alert", f"{what}: {detail}", mails=((mail, None),), said=(once,) if once else ()))
+        return True
 
     # -- mails that break us -----------------------------------------------------------------------------------------
 
@@ -227,7 +260,9 @@ class Office:
         self._broken_in_a_row += 1
         if self._broken_in_a_row >= POISON_IN_A_ROW:
             self._prove_health()
-            self.alert("poison", f"{self._broken_in_a_row} mails in a row could not be handled", "poison")
+            if self._broken_in_a_row == POISON_IN_A_ROW:
+                once = f"poison {self.clock().date()}"
+                self.alert("poison", f"{POISON_IN_A_ROW} mails in a row could not be handled", once)
         told = f"{type(error).__name__} while it was handled"
         return self._quarantine(raw, met, told, traceback.format_exc(), message.message_id)
 
@@ -276,7 +311,17 @@ class Office:
             )
         handled = Handled("unreadable", reason)
         self.watch(handled)
+        self._tell_of_quarantine(number, reason)
         return handled
+
+    def _tell_of_quarantine(self, number: int, reason: str) -> None:
+        """Once a day: a client may wait behind that mail. Where even this breaks us, the mail is safe all the same."""
+        try:
+            self.alert("quarantine", f"mail {number}: {reason}", f"quarantine {self.clock().date()}")
+        except StoreError:
+            raise
+        except Exception as error:
+            log.error("the operator could not be told of the quarantine: %s", type(error).__name__)
 
     # -- delivery results --------------------------------------------------------------------------------------------
 
@@ -310,6 +355,8 @@ class Office:
             self.commit(Decision(result.outcome), results=settled)
 
     def _tell_operator_never(self, result: Result) -> None:
+        if result.detail == STOPPED:  # of that the operator has heard once
+            return
         about = f"bun {result.lead}: " if result.lead else ""
         self.alert(
             "never-sent", f"{about}{result.kind} to {result.to.strip('@')}: {result.detail}", f"never {result.row}"

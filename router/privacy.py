@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from router.lead import Event, Lead, Letter, with_event
+from router.restraint import REACHED_FOR
 from router.store import Store
 
 if TYPE_CHECKING:
@@ -132,6 +133,10 @@ def expire(store: Store, months: int, now: datetime) -> int:
     for number, doc in list(store.scan("counts")):
         if doc["day"] < (now - timedelta(days=2)).date().isoformat():
             store.delete("counts", number)
+            gone += 1
+    for number, doc in list(store.scan("reached")):
+        if doc["days"][-1] < (now - REACHED_FOR).date().isoformat():
+            store.delete("reached", number)
             gone += 1
     oldest = now - timedelta(days=30.5 * months)
     if months:

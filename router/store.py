@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,8 +33,10 @@ from router.compose import Outgoing
 from router.decide import FREE_MAIL, Decision
 from router.delivery import Mail
 from router.journal import Change, JournalDB
+from router.journal_files import not_kept, put_file
 from router.lead import ENDED, Lead, Status, from_doc, read_stamp, stamp, to_doc
 from router.protocol import is_outgrown
+from router.restraint import STOPPED
 from router.triage import fingerprint
 from router.view import Aside, Held, PersonState, Seen
 
@@ -600,6 +601,16 @@ class Store:
             self._results[result.row] = result
             self._numbers["results"] = max(self._numbers["results"], result.row)
 
+    def stage_failed(self, mails: Iterable[Outgoing], now: datetime) -> None:
+        """Mails that will never leave, whose leads wait for them: as if the server had refused them (staged)."""
+        with self._lock:
+            for mail in mails:
+                self._numbers["results"] += 1
+                row = self._numbers["results"]
+                result = Result(row, mail.lead, mail.kind, mail.to, "failed", now, STOPPED)
+                self._results[row] = result
+                self._puts["results"][row] = _result_doc(result)
+
     def results(self) -> list[Result]:
         """Delivery results that the mail thread has not taken in yet, oldest first."""
         with self._lock:
@@ -773,20 +784,13 @@ def ensure_folder(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def keep_file(folder: Path, sha256: str, content: bytes) -> None:
-    """Keep bytes that a lead carries, fsynced before the record that names them (ARCHITECTURE "Store")."""
-    target = folder / sha256
+def keep_file(folder: Path, name: str, content: bytes) -> None:
+    """Keep bytes that a record will name, on disk before that record (ARCHITECTURE "Store"). Raises StoreFull."""
+    target = folder / name
     if target.exists():
         return
-    ensure_folder(folder)
-    temp = folder / f".{sha256}.{os.getpid()}"
-    with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temp.rename(target)
-    folder_fd = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder_fd)
-    finally:
-        os.close(folder_fd)
+        ensure_folder(folder)
+        put_file(target, content)
+    except OSError as error:
+        raise not_kept(error, target) from error

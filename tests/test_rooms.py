@@ -11,7 +11,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "router"
 _SHELL = """
 almanac check clerk cli config daemon demo export imap inbox journal journal_documents journal_files journal_lines
-journal_repair journal_snapshot mailhub oauth office outbox privacy secret settings smtp start store tray values
+journal_repair journal_snapshot mailhub oauth office outbox privacy secret settings smtp start store tray trouble values
 __main__
 """
 SHELL = frozenset(_SHELL.split())

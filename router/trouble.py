@@ -1,0 +1,124 @@
+"""Trouble: what does not work, since when, when it is tried again, and what the operator has been told of it.
+
+Job: keep the state of the three things that the daemon lives on (the mailbox, the way out, the disk), say when the next
+try is due, and turn trouble that lasts into one alert and one all-clear. Shell: it logs. Imports no other room.
+
+While the disk is full no alert can be stored, and while no mail leaves none can be sent: those alerts are the log's and
+the health file's, and the all-clear by mail says how long it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+log = logging.getLogger("router")
+
+BACK_OFF = tuple(timedelta(seconds=n) for n in (1, 2, 5, 10, 30, 60, 120, 300))
+LONG_BACK_OFF = timedelta(minutes=1)  # at least, where a person must mend it: servers lock accounts that knock often
+ALERT_AFTER = timedelta(minutes=5)  # trouble that has lasted this long is the operator's to know; a hiccup is nobody's
+OK = "ok"
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Something that does not work. `again`: not to be tried before."""
+
+    since: datetime
+    reason: str
+    told: bool = False
+    tries: int = 0
+    again: datetime | None = None
+
+
+class Troubles:
+    """`clock`: now, aware UTC. `alert(what, detail)` stages a mail to the operator, and answers whether it did."""
+
+    def __init__(self, clock: Callable[[], datetime], alert: Callable[[str, str], bool]) -> None:
+        self._clock, self._alert = clock, alert
+        self.imap: Trouble | None = None
+        self.disk: Trouble | None = None
+        self.smtp: Trouble | None = None
+
+    @property
+    def states(self) -> dict[str, str]:
+        """ "ok" or the reason, of each; for the health file."""
+        pairs = (("imap", self.imap), ("smtp", self.smtp), ("disk", self.disk))
+        return {name: trouble.reason if trouble else OK for name, trouble in pairs}
+
+    @property
+    def fault(self) -> str:
+        """What keeps the router from hearing, storing or speaking; "" when all is well."""
+        return "; ".join(reason for reason in self.states.values() if reason != OK)
+
+    # -- the mailbox -------------------------------------------------------------------------------------------------
+
+    def imap_down(self, reason: str, *, retry: bool) -> None:
+        """`retry` False: a person must mend it, so it is tried more rarely from the start."""
+        now = self._clock()
+        trouble = self.imap = self.imap or Trouble(now, reason)
+        pause = BACK_OFF[min(trouble.tries, len(BACK_OFF) - 1)]
+        trouble.again = now + (pause if retry else max(pause, LONG_BACK_OFF))
+        trouble.reason, trouble.tries = reason, trouble.tries + 1
+        log.warning("mail cannot be read: %s", reason)
+
+    def imap_rests(self) -> timedelta:
+        """How long the mail server is still left in peace: at most the longest pause, whatever the clock did."""
+        again = self.imap.again if self.imap else None
+        left = again - self._clock() if again else timedelta(0)
+        return left if timedelta(0) < left <= BACK_OFF[-1] else timedelta(0)
+
+    def imap_back(self) -> None:
+        trouble, self.imap = self.imap, None
+        if trouble is None:
+            return
+        log.info("mail can be read again")
+        if trouble.told:
+            self._alert("imap-back", f"mail can be read again; it could not since {trouble.since:%H:%M} UTC")
+
+    # -- the disk ----------------------------------------------------------------------------------------------------
+
+    def disk_full(self, reason: str) -> None:
+        if self.disk is None:
+            self.disk = Trouble(self._clock(), reason)
+            log.error("nothing can be stored, so no mail is taken: %s", reason)
+
+    def disk_back(self) -> None:
+        trouble, self.disk = self.disk, None
+        if trouble is None:
+            return
+        log.info("the store can be written again")
+        if self.smtp is not None:  # what could not be recorded could not be sent: the same trouble, and one all-clear
+            self.smtp.told = True
+        since = f"the store can be written again; it could not since {trouble.since:%H:%M} UTC: {trouble.reason}"
+        self._alert("disk-back", since)
+
+    # -- the way out -------------------------------------------------------------------------------------------------
+
+    def smtp_is(self, state: str) -> None:
+        """The sender's state: "ok", or a sentence."""
+        if state == OK:
+            self._smtp_back()
+        elif self.smtp is None:
+            self.smtp = Trouble(self._clock(), state)
+            log.warning("mail cannot leave: %s", state)
+        else:
+            self.smtp.reason = state
+
+    def _smtp_back(self) -> None:
+        trouble, self.smtp = self.smtp, None
+        if trouble is None:
+            return
+        log.info("mail leaves again")
+        if self._clock() - trouble.since >= ALERT_AFTER and not trouble.told:
+            self._alert("smtp-back", f"mail leaves again; since {trouble.since:%H:%M} UTC: {trouble.reason}")
+
+    # -- both --------------------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """One alert for a mailbox that has not been read for so long."""
+        imap = self.imap
+        if imap is not None and not imap.told and self._clock() - imap.since >= ALERT_AFTER:
+            imap.told = self._alert("imap-down", imap.reason)
