@@ -5,9 +5,10 @@ multipart text and HTML. jinja2 is imported only here. Core: the templates' sour
 
 A template is text: a first line "Subject: …", an empty line, then the body. The HTML is made from that same text, so
 the two never differ. What the two show differently is marked by helpers (`marks.py`): `title(text)` the headline,
-`quote(text)` a stranger's words, `fact(label, value)` a line of facts, `reply(word, meaning)` an answer that works, in
-HTML a mailto: button, `word(word, meaning)` one to be said in a mail of one's own, `small(text)` small print. The words
-that a language teaches stand in its `_words.txt`. What a template may see of leads and people is in `shown.py`.
+`heading(text)` that of a part, `quote(text)` a stranger's words, `fact(label, value)` a line of facts, `reply(word,
+meaning)` an answer that works, in HTML a mailto: button, `word(word, meaning)` one to be said in a mail of one's own,
+`small(text)` small print. The words that a language teaches stand in its `_words.txt`. What a template may see of leads
+and people is in `shown.py`.
 
 Invariants: no header value holds CR or LF; what a client wrote is shown as text and as nothing else; an address that
 a client may see never holds a consultant's token; the same intent gives the same Message-ID for ever.
@@ -32,6 +33,7 @@ from router.marks import (
     clean_text,
     mark_button,
     mark_fact,
+    mark_heading,
     mark_quote,
     mark_reply,
     mark_small,
@@ -169,6 +171,7 @@ class Templates:
         )
         self._environment.globals.update(quote=mark_quote, fact=mark_fact, button=mark_button, reply=mark_reply)
         self._environment.globals.update(word=mark_word, title=mark_title, small=mark_small, clean=clean_text)
+        self._environment.globals.update(heading=mark_heading)
 
     def languages(self) -> tuple[str, ...]:
         return tuple(sorted({name.split("/")[0] for name in self.sources if "/" in name}))
@@ -262,7 +265,8 @@ def _compose_one(
     message_id = house.ids.message_id(number, f"{mail.kind}", _slot(mail, envelope), mail.number)
 
     def mailto(word: str, about: str) -> str:
-        return f"mailto:{reply_to[-1]}?subject={percent(about or 'Re: ' + subject)}&body={percent(word)}"
+        address = percent(reply_to[-1], safe="@+")
+        return f"mailto:{address}?subject={percent(about or 'Re: ' + subject)}&body={percent(word)}"
 
     html = mail.facts.get("html") or to_html(marked, mailto, envelope.language, subject)
     headers = [
@@ -275,7 +279,7 @@ def _compose_one(
         *_threading(mail, envelope, lead, house, message_id),
         *_machine_headers(mail, kind, number, house, message_id),
     ]
-    raw = write_mail(headers, to_text(marked), html, world.now, attached)
+    raw = write_mail(headers, to_text(marked, envelope.language), html, world.now, attached)
     recipients = tuple(address for _, address in (*envelope.recipients, *envelope.cc))
     leads = tuple(mail.facts.get("gathers") or ())
     return Outgoing(number, mail.kind, envelope.to, recipients, message_id, raw, leads)
@@ -367,8 +371,13 @@ def _shown(kind: Kind, lead: Lead, world: World, house: House, language: str, kn
     return show_lead(lead, world, house, language, withheld=not knows and not to_client, to_client=to_client)
 
 
+_SOUNDS_I = re.compile(r"h?i(?![ae])", re.I)
+
+
 def _join_names(names: Sequence[str], word: str) -> str:
     names = [clean_line(name) for name in names]
+    if word == "y" and names and _SOUNDS_I.match(names[-1]):
+        word = "e"  # Spanish: "Bo e Ingrid"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}" if names else ""
 
 
@@ -386,4 +395,4 @@ def preview(mail: Mail, lead: Lead, world: World, house: House, templates: Templ
     envelope = Envelope("client", ((lead.client_name, lead.client),), (), (), _language(lead.language, house))
     facts = facts_for(Mail(about, "client", inner), envelope, lead, world, house)
     _, marked = templates.render(envelope.language, about, facts)
-    return replace(mail, facts={**mail.facts, "preview": to_text(marked)})
+    return replace(mail, facts={**mail.facts, "preview": to_text(marked, envelope.language)})

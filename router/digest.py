@@ -400,7 +400,7 @@ def weekly_text(house: House, store: Books, world: World, now: datetime, templat
     """The digest for a terminal, as the list would read it."""
     digest = weekly(house, store, world, now)
     _, marked = templates.render(digest.language, "digest", text_facts(house, digest=digest))
-    return to_text(marked)
+    return to_text(marked, digest.language)
 
 
 def monthly_mail(

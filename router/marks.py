@@ -21,7 +21,8 @@ from router.reply import MARKERS
 Mailto = Callable[[str, str], str]  # the word, and the subject if it is another than this mail's
 
 _QUOTE, _FACT, _BUTTON, _SPLIT, _TITLE, _SMALL, _REPLY = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06", "\x07"
-_MARKS = frozenset({_QUOTE, _FACT, _BUTTON, _TITLE, _SMALL, _REPLY})
+_HEADING = "\x08"
+_MARKS = frozenset({_QUOTE, _FACT, _BUTTON, _TITLE, _HEADING, _SMALL, _REPLY})
 # Everything that is no text: C0 but tab and line feed, C1, line separators, and what turns the reading direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SEPARATORS = re.compile(r"[\x0b\x0c\x85\u2028\u2029]")
@@ -80,6 +81,11 @@ def mark_title(text: str) -> str:
     return f"{_TITLE}{clean_line(text)}"
 
 
+def mark_heading(text: str) -> str:
+    """What the lines below are about, in a mail with several parts."""
+    return f"{_HEADING}{clean_line(text)}"
+
+
 def mark_small(text: str) -> str:
     """Small print, on one line."""
     return f"{_SMALL}{clean_line(text, 600)}"
@@ -94,18 +100,22 @@ def replies(marked: str) -> tuple[str, ...]:
 # -- text --------------------------------------------------------------------------------------------------------
 
 
-def to_text(marked: str) -> str:
+_COLONS = {"fr": "\u00a0: "}  # French puts a no-break space before it
+
+
+def to_text(marked: str, language: str = "") -> str:
     """The marked text as plain text, complete on its own."""
-    lines = (_plain_line(line) for line in marked.split("\n") if not line.startswith(_BUTTON))
+    colon = _COLONS.get(language, ": ")
+    lines = (_plain_line(line, colon) for line in marked.split("\n") if not line.startswith(_BUTTON))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
-def _plain_line(line: str) -> str:
+def _plain_line(line: str, colon: str) -> str:
     mark, rest = line[:1], line[1:]
     if mark == _QUOTE:
         return f"> {rest}" if rest else ">"
     if mark == _FACT:
-        return ": ".join(rest.split(_SPLIT)[:2])
+        return colon.join(rest.split(_SPLIT)[:2])
     if mark == _REPLY:
         word, _, meaning, _, _ = rest.split(_SPLIT)
         return f"  {word} – {meaning}"
@@ -117,11 +127,17 @@ def _plain_line(line: str) -> str:
 _FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5"
 _QUIET = "opacity:.7"  # of the reader's own colour: 8:1 on white as on black; Outlook shows it in full
 _CRUST = "#8f4a0e"  # white on it: 6.9:1
-_FILLED = f"color:#ffffff;background:{_CRUST};border:1px solid {_CRUST}"
-_OUTLINED = "color:inherit;border:1px solid #a39a90"
-_BUTTON_STYLE = (
-    "display:block;padding:9px 14px;border-radius:8px;text-align:center;text-decoration:none;font-weight:600"
+# Ground and border are those of a table of one cell: Outlook's desktop programs give a link neither, and no padding.
+_BOX = (
+    '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" '
+    'style="border-collapse:separate">'
 )
+_CELL = "padding:0;border-radius:8px;mso-padding-alt:9px 14px"
+_FILLED = f' bgcolor="{_CRUST}" style="background:{_CRUST};border:1px solid {_CRUST};{_CELL}'
+_OUTLINED = f' style="border:1px solid #a39a90;{_CELL}'
+_LINK = "display:block;padding:9px 14px;text-align:center;text-decoration:none;font-weight:600"
+LABEL, WORD, SHORT = 16, 12, 10  # characters of a fact's label, a word and a button's label that stay on their line
+_NOWRAP = "white-space:nowrap;word-break:normal;overflow-wrap:normal"
 _TABLE = '<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="border-collapse:{};margin:{}">'
 
 
@@ -161,7 +177,7 @@ def _escape_lines(lines: Sequence[str]) -> str:
 def _html_paragraph(lines: Sequence[str], mailto: Mailto) -> str:
     text = _escape_lines([line.strip() for line in lines])
     if lines[0] in _MARKER_LINES:
-        return f'<p style="margin:0 0 18px 0;font-size:12px;{_QUIET}">{text}</p>'
+        return f'<p style="margin:0 0 18px 0;font-size:11px;{_QUIET}">{text}</p>'
     return f'<p style="margin:0 0 14px 0">{text}</p>'
 
 
@@ -170,8 +186,16 @@ def _html_title(lines: Sequence[str], mailto: Mailto) -> str:
     return f'<h1 style="margin:0 0 12px 0;font-size:21px;line-height:1.3;font-weight:700">{text}</h1>'
 
 
-def _html_small(lines: Sequence[str], mailto: Mailto) -> str:
+def _html_heading(lines: Sequence[str], mailto: Mailto) -> str:
     text = _escape_lines(lines)
+    return f'<h2 style="margin:8px 0 6px 0;font-size:17px;line-height:1.3;font-weight:700">{text}</h2>'
+
+
+_TAG = re.compile(r"\[(\S{1,20}) (\d+)\]")
+
+
+def _html_small(lines: Sequence[str], mailto: Mailto) -> str:
+    text = _TAG.sub(r"[\1&nbsp;\2]", _escape_lines(lines))  # "[BUN 42]" stays on one line
     return f'<p style="margin:0 0 12px 0;font-size:14px;{_QUIET}">{text}</p>'
 
 
@@ -183,26 +207,31 @@ def _html_quote(lines: Sequence[str], mailto: Mailto) -> str:
 
 
 def _html_facts(lines: Sequence[str], mailto: Mailto) -> str:
-    rows: list[str] = []
-    for line in lines:
-        label, value, is_word = line.split(_SPLIT)
-        weight = "font-weight:600" if is_word else _QUIET
-        rows.append(
-            f'<tr><td style="padding:2px 14px 2px 0;vertical-align:top;{_wrapping(label)};{_FONT};{weight}">'
-            f'{escape(label)}</td>\n<td style="padding:2px 0;vertical-align:top;{_FONT}">{escape(value)}</td></tr>'
-        )
+    rows = [_html_fact(*line.split(_SPLIT)) for line in lines]
     return "\n".join((_TABLE.format("collapse", "0 0 16px 0"), *rows, "</table>"))
 
 
-def _wrapping(label: str) -> str:
-    """A short label stays on its line; a long one may wrap, so that the other cell keeps its share of 320 pixels."""
-    return "white-space:nowrap;word-break:normal;overflow-wrap:normal" if len(label) <= 16 else "word-break:normal"
+def _html_fact(label: str, value: str, is_word: str) -> str:
+    """A label and its value side by side; a long label stands above, so that neither is squeezed at 320 pixels."""
+    weight = "font-weight:600" if is_word else _QUIET
+    if len(label) > (WORD if is_word else LABEL):
+        return (
+            f'<tr><td colspan="2" style="padding:2px 0;{_FONT}">'
+            f'<div style="{weight}">{escape(label)}</div>\n<div>{escape(value)}</div></td></tr>'
+        )
+    return (
+        f'<tr><td style="padding:2px 14px 2px 0;vertical-align:top;{_NOWRAP};{_FONT};{weight}">'
+        f'{escape(label)}</td>\n<td style="padding:2px 0;vertical-align:top;{_FONT}">{escape(value)}</td></tr>'
+    )
 
 
 def _button(address: str, label: str, filled: bool) -> str:
-    style = f"{_BUTTON_STYLE};{_FILLED if filled else _OUTLINED};{_FONT}"
-    cell = f"padding:0;vertical-align:middle;{_wrapping(label)}"
-    return f'<td style="{cell}">\n<a href="{escape(address)}" style="{style}">{escape(label)}</a></td>'
+    """A cell that looks like a button and holds the link. Of a long label, words may wrap."""
+    cell, colour = (_FILLED, "#ffffff") if filled else (_OUTLINED, "inherit")
+    wrap = "word-break:normal" if len(label) > SHORT and " " in label else _NOWRAP
+    link = f'<a href="{escape(address)}" style="color:{colour};{_LINK};{_FONT}">{escape(label)}</a>'
+    box = f'{_BOX}\n<tr><td align="center"{cell}">\n{link}</td></tr></table>'
+    return f'<td style="padding:0;vertical-align:middle;{wrap}">\n{box}</td>'
 
 
 def _html_replies(lines: Sequence[str], mailto: Mailto) -> str:
@@ -224,6 +253,7 @@ def _html_buttons(lines: Sequence[str], mailto: Mailto) -> str:
 _BLOCKS: Mapping[str, Callable[[Sequence[str], Mailto], str]] = {
     "p": _html_paragraph,
     _TITLE: _html_title,
+    _HEADING: _html_heading,
     _SMALL: _html_small,
     _QUOTE: _html_quote,
     _FACT: _html_facts,

@@ -347,7 +347,7 @@ def _plain(value: Any) -> Any:
 def report_text(of: Report, house: House, templates: Templates) -> str:
     """The report as its mail says it, for a terminal."""
     _, marked = templates.render(of.language, "report", text_facts(house, report=of))
-    return to_text(marked)
+    return to_text(marked, of.language)
 
 
 def report_html(of: Report, house: House, templates: Templates) -> str:

@@ -9,6 +9,7 @@ and numbers are withheld as configured (need-to-know); no template ever meets a 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -51,6 +52,7 @@ class Shown:
     company: str  # the address's domain
     who: str  # the client in one line, as far as the reader may know: "Maria Ek (acme.example)"
     greeting: str  # the client's name if it can stand behind "Hello", else ""
+    first: str  # the same, or the first name alone where the address shows that it is one
     status: str
     stage: str
     owner: str
@@ -59,6 +61,7 @@ class Shown:
     claimants: tuple[str, ...]
     team: tuple[str, ...]
     letters: tuple[str, ...]  # what the client wrote later, newest last
+    hidden: bool  # something in text or letters is withheld, shown as "…"
     carried: tuple[str, ...]  # names of files
     age: str  # in working time
     came: str  # when it came in, for people
@@ -86,6 +89,7 @@ def show_lead(
     client, name, text = lead.client, lead.client_name, "" if to_client else lead.text[: 2 * LONGEST]
     company = lead.client.rpartition("@")[2]
     letters = tuple(letter.text[:LONGEST] for letter in lead.letters[-_LETTERS:] if letter.who == "client")
+    whole = (text, letters)
     if withheld and house.show_client != "all":
         client = ""
         secret = name if house.show_client == "none" else ""
@@ -93,7 +97,8 @@ def show_lead(
         if house.show_client == "none":
             name, company = "", ""
     word = house.words["DOU"] if lead.status == "dough" else house.words["BUN"]
-    text = clean_text(text, LONGEST).strip()
+    said, text = text, clean_text(text, LONGEST).strip()
+    greeting = greeting_name(clean_line(lead.client_name))
     return Shown(
         id=lead.id,
         subject=clean_line(lead.subject) or "—",
@@ -103,7 +108,8 @@ def show_lead(
         client_name=clean_line(name, 100),
         company=clean_line(company, 100),
         who=_who(clean_line(name, 100), clean_line(client), clean_line(company, 100)),
-        greeting=greeting_name(clean_line(lead.client_name)),
+        greeting=greeting,
+        first=first_name(greeting, lead.client),
         status=str(lead.status),
         stage=lead.stage,
         owner=clean_line(world.name(lead.owner)),
@@ -112,6 +118,7 @@ def show_lead(
         claimants=_names(lead.claimants, world),
         team=_names(lead.team, world),
         letters=tuple(clean_text(each, 4000).strip() for each in letters),
+        hidden=whole != (said, letters),
         carried=tuple(clean_line(each.name) for each in lead.carried),
         age=world.calendar.say_age(world.calendar.between(lead.opened, world.now), language),
         came=world.calendar.say(lead.opened, language, world.now),
@@ -145,6 +152,20 @@ _NO_NAME = re.compile(r"[@/\\<>\"|:;,_\d]")
 def greeting_name(name: str) -> str:
     """A name that people can be greeted by; "" for addresses, departments with slashes, and the like."""
     return name if 1 < len(name) <= 50 and not _NO_NAME.search(name) and len(name.split()) <= 4 else ""
+
+
+def first_name(name: str, address: str) -> str:
+    """ "Maria" for Maria Ek at maria.ek@…; the whole name where the address does not begin with its first word.
+
+    "Acme Purchasing" at info@… is no Acme; people are greeted by their first names, companies are not.
+    """
+    first, _, rest = name.partition(" ")
+    return first if rest and _letters(address.partition("@")[0]).startswith(_letters(first) or "-") else name
+
+
+def _letters(text: str) -> str:
+    """The bare letters: "Örjan" and "jean-luc" as "orjan" and "jeanluc"."""
+    return "".join(each for each in unicodedata.normalize("NFKD", text.lower()) if each.isalpha())
 
 
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,250}\.[A-Za-z]{2,24}")

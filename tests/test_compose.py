@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
+from urllib.parse import quote as percent
 
 import jinja2
 import pytest
@@ -21,6 +22,7 @@ from router.marks import (
     clean_text,
     mark_button,
     mark_fact,
+    mark_heading,
     mark_quote,
     mark_reply,
     mark_small,
@@ -30,10 +32,24 @@ from router.marks import (
     to_text,
 )
 from router.reply import MARKERS
-from router.shown import begins_with_greeting, ends_with_name, excerpt, greeting_name, show_lead, withhold
+from router.shown import begins_with_greeting, ends_with_name, excerpt, first_name, greeting_name, show_lead, withhold
 from router.turn import Mail
-from tests.every_mail import CASES, NOW, OWN, REQUEST, SOON, TAKEN, TEAM, bun, house, send, templates, world
-from tests.test_templates import check_html
+from tests.every_mail import (
+    CASES,
+    NOW,
+    OWN,
+    REQUEST,
+    SOON,
+    TAKEN,
+    TEAM,
+    bun,
+    house,
+    in_language,
+    send,
+    templates,
+    world,
+)
+from tests.markup import check_mail
 
 TOKEN = re.compile(r"hello\+[a-z0-9]+\.[a-z2-7]{12}@crisp\.example")
 
@@ -127,7 +143,7 @@ def test_a_machines_mail_says_so_and_a_persons_own_words_do_not() -> None:
 
 def test_a_client_is_answered_in_their_language_and_a_consultant_in_theirs() -> None:
     (ack,) = composed("ack", "client", bun(language="fr"), by=SOON)
-    assert text_of(ack.raw).startswith("Bonjour Maria Ek,")
+    assert text_of(ack.raw).startswith("Bonjour Maria,")
     of = house()
     members = {**of.members, "bo": replace(of.members["bo"], language="de")}
     of = replace(of, members=members, list_address="", languages=("en",))
@@ -137,7 +153,7 @@ def test_a_client_is_answered_in_their_language_and_a_consultant_in_theirs() -> 
 
 def test_a_language_without_templates_falls_back_to_the_collectives_first() -> None:
     (ack,) = composed("ack", "client", bun(language="ja"), of=house(languages=("sv", "en")), by=SOON)
-    assert text_of(ack.raw).startswith("Hej Maria Ek,")
+    assert text_of(ack.raw).startswith("Hej Maria,")
 
 
 def test_an_unknown_name_in_a_template_is_an_error_and_never_a_blank() -> None:
@@ -247,6 +263,32 @@ def test_only_what_looks_like_a_name_is_greeted_by_it(name: str, greeted: str) -
     assert greeting_name(name) == greeted
 
 
+@pytest.mark.parametrize(
+    ("name", "address", "greeted"),
+    [
+        ("Maria Ek", "maria.ek@acme.example", "Maria"),
+        ("Maria Ek", "mariaek@acme.example", "Maria"),
+        ("Örjan Å Ek", "orjan@acme.example", "Örjan"),
+        ("Jean-Luc d’Or", "jeanluc@acme.example", "Jean-Luc"),
+        ("Maria Ek", "mek@acme.example", "Maria Ek"),
+        ("Acme Purchasing", "info@acme.example", "Acme Purchasing"),
+        ("Acme Purchasing", "", "Acme Purchasing"),
+        ("Maria", "maria@acme.example", "Maria"),
+        ("漢 字", "maria@acme.example", "漢 字"),
+        ("", "maria@acme.example", ""),
+    ],
+)
+def test_a_first_name_is_one_that_the_address_shows(name: str, address: str, greeted: str) -> None:
+    assert first_name(name, address) == greeted
+
+
+def test_spanish_joins_names_as_they_sound() -> None:
+    (back,) = composed(
+        *("back", "list", bun()), of=in_language("es", house()), closes=SOON, interested=("Bo Ek", "Ingrid Dahl")
+    )
+    assert "Bo Ek e Ingrid Dahl ya la querían" in text_of(back.raw)
+
+
 def test_greetings_and_signatures_are_recognised() -> None:
     assert all(begins_with_greeting(text) for text in ("Hi Maria,\n…", "Sehr geehrte Frau Ek", "Hola, Maria", "hej!"))
     assert not any(begins_with_greeting(text) for text in ("We are full.", "", "Maria, we are full"))
@@ -273,7 +315,7 @@ _MARKED = "\n".join(
 
 
 def _mailto(word: str, subject: str) -> str:
-    return f"mailto:x@y.example?subject={subject or 'Re'}&body={word}"
+    return f"mailto:x@y.example?subject={percent(subject or 'Re')}&body={percent(word)}"
 
 
 def test_marks_become_plain_lines() -> None:
@@ -296,15 +338,15 @@ def test_marks_become_plain_lines() -> None:
 
 def test_marks_become_simple_html() -> None:
     html = to_html(_MARKED, _mailto, "en", "A & B")
-    check_html(html)
+    check_mail(html)
     assert "<title>A &amp; B</title>" in html
     assert "Rust &lt;wanted&gt;" in html
     assert re.findall(r'href="([^"]*)"[^>]*>([^<]*)<', html) == [
         ("mailto:x@y.example?subject=Re&amp;body=mine", "Mine"),
-        ("mailto:x@y.example?subject=Re&amp;body=award Anna Berg", "Anna Berg"),
+        ("mailto:x@y.example?subject=Re&amp;body=award%20Anna%20Berg", "Anna Berg"),
         ("mailto:x@y.example?subject=Re&amp;body=5", "5"),
     ]
-    assert html.count("#8f4a0e") == 2, "one button stands out, by its ground and its border"
+    assert html.count("#8f4a0e") == 3, "one button stands out: its ground, for old and new programs, and its border"
 
 
 _ANY = st.text(st.characters(codec="utf-8"), max_size=300)
@@ -317,9 +359,12 @@ def test_no_text_from_outside_writes_a_mark_a_tag_or_a_line(text: str, more: str
     assert "\n" not in clean_line(text)
     assert len(clean_line(text * 40)) <= 200
     marked = "\n".join(
-        (mark_title(text), mark_quote(more), mark_fact(text, more), mark_reply(more, text), mark_small(more))
+        (
+            *(mark_title(text), mark_heading(more), mark_quote(more), mark_fact(text, more)),
+            *(mark_reply(clean_line(more) or "x", text), mark_small(more)),
+        )
     )
-    check_html(to_html(marked, lambda word, subject: "mailto:x@y.example", "en", clean_line(text)))
+    check_mail(to_html(marked, _mailto, "en", clean_line(text) or "—"))
     assert len(to_text(marked).split("\n")) <= 8 + clean_text(more).count("\n")
 
 
