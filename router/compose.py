@@ -265,15 +265,16 @@ def _compose_one(
     message_id = house.ids.message_id(number, f"{mail.kind}", _slot(mail, envelope), mail.number)
 
     def mailto(word: str, about: str) -> str:
-        address = percent(reply_to[-1], safe="@+")
-        return f"mailto:{address}?subject={percent(about or 'Re: ' + subject)}&body={percent(word)}"
+        address = percent(reply_to[-1], safe="@+", errors="replace")
+        said = percent(about or "Re: " + subject, errors="replace")
+        return f"mailto:{address}?subject={said}&body={percent(word, errors='replace')}"
 
     html = mail.facts.get("html") or to_html(marked, mailto, envelope.language, subject)
     headers = [
         ("From", address_header(house.name, house.address)),
         ("To", ", ".join(address_header(name, address) for name, address in envelope.recipients)),
         ("Cc", ", ".join(address_header(name, address) for name, address in envelope.cc)),
-        ("Reply-To", ", ".join(reply_to)),
+        ("Reply-To", ", ".join(address_header("", address) for address in reply_to)),
         ("Subject", subject),
         ("Message-ID", message_id),
         *_threading(mail, envelope, lead, house, message_id),

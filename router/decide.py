@@ -23,9 +23,20 @@ from router.lead import Carried, Event, Lead, Status, with_event
 from router.message import Address, Message
 from router.people import named_skills
 from router.protocol import Arrival
-from router.triage import GENERAL_VERBS, JUNK, Incoming, Verdict, fingerprint, identity, plain_subject
+from router.triage import (
+    GENERAL_VERBS,
+    JUNK,
+    Incoming,
+    Post,
+    Verdict,
+    fingerprint,
+    identity,
+    plain_subject,
+    read_words,
+    shown_token,
+)
 from router.turn import Cue, Mail, World
-from router.view import Aside, Held, PersonState, Seen, View
+from router.view import CLIENT_SIDE, OUR_SIDE, Aside, Held, PersonState, Seen, View
 
 DONE, ASIDE_FOLDER, STAYS = "done", "aside", ""  # where a mail is filed, by role
 CONFIRMATIONS = 5  # outstanding requests to confirm per person: a flood of forgeries is no flood of mail
@@ -102,15 +113,41 @@ def decide(
         return decision
     lead = decision.leads[0].id if decision.leads else verdict.lead or 0
     seen = Seen(
-        message_id=identity(incoming.message, verdict.author.address),
+        message_id=identity(incoming.message, verdict.author.address, view),
         author=verdict.author.address,
         date=incoming.message.headers.get("date").strip(),
         lead=lead,
-        audience="client" if verdict.kind in ("request", "form", "follow-up") else "us",
+        audience=_audience(verdict),
         kind=verdict.kind,
         held=decision.held[0].number if decision.held else 0,
+        unproven=bool(verdict.person) and verdict.proof is None and verdict.kind in ("forged", "general"),
     )
-    return replace(decision, seen=seen, reason=decision.reason or verdict.reason)
+    said = (*decision.said, *_shown_tokens(desk))
+    return replace(decision, seen=seen, reason=decision.reason or verdict.reason, said=said)
+
+
+def _audience(verdict: Verdict) -> str:
+    """Who knows the mail besides us. What nobody has proven to be a colleague's keeps what its thread had."""
+    if verdict.kind in ("request", "form", "follow-up"):
+        return CLIENT_SIDE
+    if verdict.proof is None and verdict.thread is not None:
+        return verdict.thread.audience or CLIENT_SIDE
+    return OUR_SIDE
+
+
+def _shown_tokens(desk: Desk) -> tuple[str, ...]:
+    """Personal reply addresses that somebody else has been seen to know: a client in copy, a reader of a forward."""
+    verdict, house = desk.verdict, desk.house
+    if not desk.message.to and not desk.message.cc:
+        return ()
+    found = (
+        house.ids.read_reply_address(each.address, tuple(house.members))
+        for each in (*desk.message.to, *desk.message.cc)
+        if "+" in each.address
+    )
+    personal = [token for token in found if token is not None and token.proven and token.scope.startswith("@")]
+    theirs = [token for token in personal if verdict.to_client or token.scope != f"@{verdict.person}"]
+    return tuple(shown_token(token.number, token.scope[1:]) for token in theirs)
 
 
 def of_outcome(kind: str, outcome: protocol.Outcome, **more: object) -> Decision:
@@ -412,12 +449,16 @@ def _post(desk: Desk) -> Decision:
     """A BUN or DOU post, from a phone call, say: who the client is stands in the text, or nowhere."""
     verdict = desk.verdict
     text = (verdict.reply.text if verdict.reply else "") or request_text(desk.message)
+    subject = verdict.post.subject if verdict.post else plain_subject(desk.message.subject)
+    return _brought(desk, Address("", _client_named(desk, text)), subject, text, uncertain=True)
+
+
+def _client_named(desk: Desk, text: str) -> str:
+    """The only address in a text that is none of ours, "" where there is none or several."""
     known = {desk.house.address, desk.house.list_address, *desk.house.people_by_address}
     addresses = [a.lower() for a in re.findall(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}", text[:20000])]
     others = list(dict.fromkeys(a.rstrip(".") for a in addresses if a.rstrip(".") not in known))
-    client = Address("", others[0]) if len(others) == 1 else Address("", "")
-    subject = verdict.post.subject if verdict.post else plain_subject(desk.message.subject)
-    return _brought(desk, client, subject, text, uncertain=True)
+    return others[0] if len(others) == 1 else ""
 
 
 def _brought(desk: Desk, client: Address, subject: str, text: str, uncertain: bool) -> Decision:
@@ -575,7 +616,7 @@ def _forged(desk: Desk) -> Decision:
     """Nothing is done yet: the address on the roster is asked, with a secret; a stranger is shown to the keeper."""
     verdict = desk.verdict
     command = verdict.reading.command if verdict.reading else None
-    if command is None and verdict.forward is None:
+    if command is None and verdict.forward is None and verdict.post is None:
         return _set_aside(desk, verdict.reason)
     waiting = [h for h in desk.view.held_for(0) if h.who == verdict.person and h.expires > desk.world.now]
     if len(waiting) >= CONFIRMATIONS:
@@ -589,8 +630,8 @@ def _forged(desk: Desk) -> Decision:
         "reply_to": (desk.house.ids.reply_address(held.number, CONFIRM),),
         "slot": held.number,
     }
-    to = f"@{desk.world.keeper}" if verdict.stranger else f"@{verdict.person}"
-    mail = Mail("one-of-us" if verdict.stranger else "confirm", to, facts)
+    asked = held.who or held.asked
+    mail = Mail("one-of-us" if verdict.stranger else "confirm", f"@{asked}" if asked else "list", facts)
     lead = desk.lead()
     changed: tuple[Lead, ...] = ()
     if lead is not None:
@@ -619,10 +660,15 @@ def _hold(desk: Desk, command: Command | None) -> Held:
         verb="forward",
         line="",
         message_id=desk.message.message_id,
+        asked=desk.world.keeper if verdict.stranger else "",
     )
-    if command is None and forward is not None:
+    if forward is not None and (command is None or verdict.post is not None):
         sender = forward.client.address if forward.client else ""
         return replace(base, text=forward.text, sender=sender, subject=forward.subject)
+    if verdict.post is not None:
+        text = (verdict.reply.text if verdict.reply else "") or request_text(desk.message)
+        verb = "post dough" if verdict.post.dough else "post"
+        return replace(base, verb=verb, text=text, sender=_client_named(desk, text), subject=verdict.post.subject)
     assert command is not None  # noqa: S101  # the caller has looked
     return replace(
         base,
@@ -648,7 +694,7 @@ def _answer_to_question(desk: Desk, number: int) -> Decision:
             return _help(desk, None)
         return _confirmed(desk, held, held.who)
     named = _person_named(desk)
-    if verdict.person != desk.world.keeper or not named:
+    if verdict.person not in (desk.world.keeper, held.asked or verdict.person) or not named:
         return _help(desk, None)
     return _confirmed(desk, held, named)
 
@@ -677,12 +723,17 @@ def _confirmed(desk: Desk, held: Held, who: str) -> Decision:
         held.until,
         held.message_id,
     )
-    if held.verb == "forward":
-        verdict = replace(desk.verdict, person=who, kind="forward", via_list=False)
+    if held.verb in ("forward", "post", "post dough"):
+        post = Post(held.subject, dough=True) if held.verb == "post dough" else None
+        verdict = replace(desk.verdict, person=who, kind=held.verb.split()[0], via_list=False, post=post)
         opened = _brought(
             replace(desk, verdict=verdict), Address("", held.sender), plain_subject(held.subject), held.text, True
         )
         return replace(opened, settled=(held.number,))
+    if held.verb in _GENERAL:
+        command = read_words(held.line, desk.house, held.at).command
+        mine = replace(desk, verdict=replace(desk.verdict, person=who))
+        return replace(_GENERAL[held.verb](mine, command or Command(held.verb, held.line)), settled=(held.number,))
     lead = desk.view.lead(held.lead) if held.lead else None
     if lead is None:
         return Decision(desk.verdict.kind, file_to=DONE, settled=(held.number,))

@@ -71,6 +71,7 @@ class House:
     trust_senders: str = "authenticated"  # or "address"
     authserv_id: str = ""
     exchange_online: bool = False
+    relays: tuple[str, ...] = ()  # other domains of the machines between that server and the mailbox
     banners: tuple[str, ...] = ()
     phrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bounds: Bounds = field(default_factory=Bounds)

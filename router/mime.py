@@ -48,8 +48,16 @@ def encode_words(text: str) -> str:
 
 
 def address_header(name: str, address: str) -> str:
-    """`name <address>` for From, To and their kin (RFC 5322 §3.4)."""
+    """`name <address>` for From, To and their kin (RFC 5322 §3.4).
+
+    An address with letters beyond ASCII before its @ can stand in no header of ours (RFC 6532 needs SMTPUTF8 all the
+    way): it is shown as the name of an empty group, as RFC 6857 §3.1.8 has it. The envelope has it as it is.
+    """
     name, address = header_value(name, 100), _BREAKS.sub("", address).replace(" ", "")
+    written = _in_ascii(address)
+    if not written:
+        return f"{encode_words(address)}:;"
+    address = written
     if not name:
         return address
     if not name.isascii():
@@ -58,6 +66,17 @@ def address_header(name: str, address: str) -> str:
         return f"{name} <{address}>"
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}" <{address}>'
+
+
+def _in_ascii(address: str) -> str:
+    """The address with its domain in IDNA; "" where it cannot be written in ASCII."""
+    if address.isascii():
+        return address
+    local, _, domain = address.rpartition("@")
+    try:
+        return f"{local}@{domain.encode('idna').decode()}" if local.isascii() else ""
+    except UnicodeError:
+        return ""
 
 
 def rfc5322_date(moment: datetime) -> str:
@@ -109,15 +128,14 @@ def write_mail(
     """A complete mail. Headers with an empty value are left out; `html` "" makes it plain text."""
     lines = []
     for name, value in headers:
-        if not value:
-            continue
         if name in _ADDRESSES:
             value = "\r\n ".join(_BREAKS.sub(" ", part) for part in value.split("\r\n "))
         elif name in _IDS:
-            value = _BREAKS.sub(" ", value)
+            value = " ".join(each for each in _BREAKS.sub(" ", value).split() if each.isascii())
         else:
             value = encode_words(value)
-        lines.append(_fold(name, value))
+        if value:
+            lines.append(_fold(name, value))
     lines += [f"Date: {rfc5322_date(now)}", "MIME-Version: 1.0"]
     seed = sha256("\n".join((*lines, text)).encode()).hexdigest()[:24]
     entity = _texts(text, html, f"=_{seed}")
@@ -150,7 +168,7 @@ def _attachment(file: Attached) -> bytes:
     kind = file.content_type.lower()
     if not _TYPE.match(kind) or kind.startswith(("multipart/", "message/")):
         kind = "application/octet-stream"
-    name = percent(header_value(file.name, 150) or "file", safe="")
+    name = percent(header_value(file.name, 150) or "file", safe="", errors="replace")
     body = encodebytes(file.content).replace(b"\n", b"\r\n")
     where = f"Content-Disposition: attachment;\r\n filename*=utf-8''{name}"
     return _entity(body, f"Content-Type: {kind}", where, "Content-Transfer-Encoding: base64")

@@ -292,6 +292,7 @@ class Trust(Section):
     senders: Literal["authenticated", "address"] = "authenticated"
     authserv_id: Text = ""
     exchange_online: Flag = False
+    relays: Texts = ()
     list_dkim: Text = ""
     key_file: FilePath = Field(default=Path("bun-router.json.key"), validate_default=True)
 

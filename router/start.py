@@ -108,6 +108,7 @@ def house_of(settings: Settings, installation: str, key: bytes) -> House:
         trust_senders=settings.trust.senders,
         authserv_id=settings.trust.authserv_id,
         exchange_online=settings.trust.exchange_online,
+        relays=settings.trust.relays,
         banners=settings.reading.banners,
         phrases=settings.reading.phrases,
         bounds=Bounds(

@@ -715,13 +715,12 @@ def _result_from(row: int, doc: Mapping[str, Any]) -> Result:
 def _seen_doc(seen: Seen) -> dict[str, Any]:
     """Short names: there are several of these for every lead, for years."""
     doc = {"i": seen.message_id, "a": seen.author, "d": seen.date, "l": seen.lead, "u": seen.audience, "k": seen.kind}
-    if seen.held:
-        doc["h"] = seen.held
+    doc |= {"h": seen.held, "n": seen.unproven}
     return {name: value for name, value in doc.items() if value}
 
 
 def _seen_from(doc: Mapping[str, Any]) -> Seen:
-    names = ("a", ""), ("d", ""), ("l", 0), ("u", ""), ("k", ""), ("h", 0)
+    names = ("a", ""), ("d", ""), ("l", 0), ("u", ""), ("k", ""), ("h", 0), ("n", False)
     return Seen(doc["i"], *(doc.get(name, default) for name, default in names))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -25,7 +25,7 @@ from router.lead import Lead
 from router.machines import Bounce, auto_reply_reason, bulk_reason, form_letter_reason, read_bounce
 from router.message import Address, Message
 from router.reply import Reply, read_reply
-from router.trust import Proof, is_refuted, prove
+from router.trust import Evidence, Proof, is_refuted, prove
 from router.view import OUR_SIDE, Seen, View
 
 INBOX, SENT, JUNK = "inbox", "sent", "junk"
@@ -144,30 +144,43 @@ def _open(incoming: Incoming, house: House, view: View) -> Case:
 
 
 def _came_through_own_list(message: Message, house: House) -> bool:
-    listed = message.headers.get("list-id").lower()
-    if house.list_id and house.list_id.lower() in listed:
-        return True
-    if not house.list_address:
+    """Whether the list headers are those of the collective's own list. A claim, not a proof: anybody can write them."""
+    if not house.list_address and not house.list_id:
         return False
-    post = message.headers.get("list-post").lower()
-    return bool(listed or post) and (
-        house.list_address in post or house.list_address.replace("@", ".") in listed or house.list_address in listed
-    )
+    listed = set(re.split(r"[\s<>,\"]+", message.headers.get("list-id").lower()))
+    posts = set(re.split(r"[\s<>,\"]+", message.headers.get("list-post").lower()))
+    names = {house.list_id.lower(), house.list_address, house.list_address.replace("@", ".")} - {""}
+    return bool(listed & names) or f"mailto:{house.list_address}" in posts
 
 
 def _author(message: Message, house: House, via_list: bool) -> Address:
-    """The writer: behind a list or a shared address that rewrites From, the one it names instead."""
+    """The writer: behind a list or a shared address that rewrites From, the one it names instead.
+
+    Whoever posts can write such headers too: where they name several, the writer is nobody on the roster.
+    """
     sender = message.sender
-    if sender.address not in (house.list_address, *house.own_addresses) or not sender.address:
+    ours = (house.list_address, *house.own_addresses)
+    if sender.address not in ours or not sender.address or (not via_list and "list-id" not in message.headers):
         return sender
-    if not via_list and "list-id" not in message.headers:
+    named = [Address(sender.name, found) for found in _original_senders(message)]
+    others = [each for each in message.reply_to if each.address not in ours and not _is_token(each.address, house)]
+    if not named and len(others) != 1:
         return sender
+    named += others
+    if len({house.people_by_address.get(each.address, "") for each in named}) == 1:
+        return named[0]
+    return next((each for each in named if each.address not in house.people_by_address), sender)
+
+
+def _original_senders(message: Message) -> Iterator[str]:
     for name in ("x-original-from", "x-original-sender"):
         match = re.search(r"[^\s<>,;\"]+@[^\s<>,;\"]+", message.headers.get(name)[:500])
         if match:
-            return Address(sender.name, match[0].lower())
-    others = [a for a in message.reply_to if a.address not in (house.list_address, *house.own_addresses)]
-    return others[0] if len(others) == 1 else sender
+            yield match[0].lower()
+
+
+def _is_token(address: str, house: House) -> bool:
+    return house.ids.read_reply_address(address, ()) is not None
 
 
 def _tokens(message: Message, house: House) -> tuple[Token, ...]:
@@ -187,12 +200,12 @@ def find_thread(case: Case) -> Thread | None:
             return Thread(token.number, "the reply address", CLIENT if token.scope == CLIENT else OUR_SIDE)
     message = case.message
     for mid in (*reversed(message.in_reply_to), *reversed(message.references[-50:])):
+        ours = case.house.ids.read_reference(mid)  # before `seen`: a stranger may have sent a mail under an ID of ours
+        if ours is not None and case.view.lead(ours.lead):
+            return Thread(ours.lead, "the mail it answers", ours.audience)
         seen = case.view.seen(mid)
         if seen is not None and seen.lead and case.view.lead(seen.lead):
             return Thread(seen.lead, "the mail it answers", seen.audience)
-        ours = case.house.ids.read_reference(mid)
-        if ours is not None and case.view.lead(ours.lead):
-            return Thread(ours.lead, "the mail it answers", ours.audience)
     return _by_subject(case)
 
 
@@ -217,7 +230,7 @@ def is_own(case: Case) -> Verdict | None:
     """Sent by this router: a Message-ID or loop header whose code is ours, in a mail that says it comes from us."""
     message, house = case.message, case.house
     from_us = message.sender.address in (*house.own_addresses, house.list_address) or case.via_list
-    if not from_us:
+    if not from_us or message.from_ambiguous or (not case.via_list and is_refuted(message, house)):
         return None
     for value in (message.message_id, message.headers.get("x-request-ref").strip()):
         ours = house.ids.read_reference(value)
@@ -230,16 +243,17 @@ def is_own(case: Case) -> Verdict | None:
 
 def is_duplicate(case: Case) -> Verdict | None:
     """A Message-ID already handled, with the same author and Date; lists change the rest."""
-    seen = case.view.seen(identity(case.message, case.author.address))
-    if seen is None or not seen.kind:
+    seen = case.view.seen(identity(case.message, case.author.address, case.view))
+    if seen is None or not seen.kind or not _is_same(seen, case.message, case.author.address):
         return None
-    same = seen.author == case.author.address and seen.date == case.message.headers.get("date").strip()
-    if not same:
-        return None
-    better = None
-    if seen.held and case.person:
-        better = prove(case.message, case.house, case.author.address, case.token, case.via_list)
+    better = _proof(case) if case.person and (seen.held or seen.unproven) else None
+    if better is not None and not seen.held:
+        return None  # nothing was done about the copy that came first, since nobody knew who had written it
     return case.verdict("duplicate", "this mail was handled before", seen=seen, proof=better, lead=seen.lead or None)
+
+
+def _is_same(seen: Seen, message: Message, author: str) -> bool:
+    return seen.author == author and seen.date == message.headers.get("date").strip()
 
 
 def is_form(case: Case) -> Verdict | None:
@@ -334,7 +348,30 @@ def is_consultant(case: Case) -> Verdict | None:
 
 
 def _proof(case: Case) -> Proof | None:
-    return prove(case.message, case.house, case.author.address, case.token, case.via_list)
+    evidence = Evidence(case.via_list, _is_personal(case), _is_asked(case))
+    return prove(case.message, case.house, case.author.address, evidence)
+
+
+def _is_personal(case: Case) -> bool:
+    """Sent to this person's own reply address of the lead it is about, which nobody else has been seen to know."""
+    if case.thread is None or case.view.said_once(shown_token(case.thread.lead, case.person)):
+        return False
+    own = Token(case.thread.lead, f"@{case.person}", True)
+    return own in case.tokens
+
+
+def _is_asked(case: Case) -> bool:
+    """An answer to a question of the router, to the address with a secret that only this person was sent."""
+    for token in case.tokens:
+        if token.proven and token.scope == CONFIRM:
+            held = case.view.held(token.number)
+            return held is not None and bool(case.person) and case.person in (held.who, held.asked)
+    return False
+
+
+def shown_token(lead: int, person: str) -> str:
+    """The name under which it is remembered that others know a personal reply address: it proves nothing any more."""
+    return f"shown {lead} {person}"
 
 
 def _colleagues_mail(case: Case, proof: Proof) -> Verdict:
@@ -397,14 +434,18 @@ def read_post(subject: str, house: House) -> Post | None:
 
 
 def is_forged(case: Case) -> Verdict | None:
-    """Says it is a consultant and is not proven: nothing is done yet."""
-    if not case.person or case.via_list:
+    """Says it is a consultant and is not proven: nothing is done yet. Talk on the list stays talk."""
+    if not case.person:
         return None
     reply = _reply(case)
     reading = read_words(reply.text, case.house, case.incoming.received)
+    post = read_post(case.message.subject, case.house)
+    if case.via_list and post is None and (case.thread is None or reading.command is None):
+        return None
     refuted = is_refuted(case.message, case.house)
     reason = "our own server says it is not from that address" if refuted else "the sender is not proven"
-    return case.verdict("forged", reason, reply=reply, reading=reading, forward=read_forward(case.message))
+    forward = read_forward(case.message)
+    return case.verdict("forged", reason, reply=reply, reading=reading, forward=forward, post=post)
 
 
 def is_list_talk(case: Case) -> Verdict | None:
@@ -462,12 +503,13 @@ CHECKS: tuple[Callable[[Case], Verdict | None], ...] = (
 # -- identities -----------------------------------------------------------------------------------------------------
 
 
-def identity(message: Message, author: str) -> str:
-    """The Message-ID, or without one a hash of From, Date, subject and text."""
-    if message.message_id:
+def identity(message: Message, author: str, view: View) -> str:
+    """The Message-ID. Without one, or where another mail has come under it before, a hash of what tells mails apart."""
+    seen = view.seen(message.message_id) if message.message_id else None
+    if message.message_id and (seen is None or not seen.kind or _is_same(seen, message, author)):
         return message.message_id
     facts = "\0".join((author, message.headers.get("date").strip(), message.subject, message.text))
-    return f"<{hashlib.sha256(facts.encode()).hexdigest()[:32]}@no-message-id>"
+    return f"<{hashlib.sha256(facts.encode('utf-8', 'replace')).hexdigest()[:32]}@no-message-id>"
 
 
 _REPLY_PREFIX = re.compile(

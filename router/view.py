@@ -27,6 +27,7 @@ class Seen:
     audience: str = ""
     kind: str = ""
     held: int = 0  # the held word it led to, when its sender was not proven
+    unproven: bool = False  # it says it is a colleague's, was not proven, and nothing was done about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Held:
 
     number: int
     lead: int
-    who: str  # the consultant it claims to be; "" for a stranger that the keeper may know
+    who: str  # the consultant it claims to be, and who is asked; "" for a stranger that the keeper may know
     at: datetime
     expires: datetime
     verb: str
@@ -59,6 +60,7 @@ class Held:
     message_id: str = ""
     sender: str = ""
     subject: str = ""
+    asked: str = ""  # the keeper who was sent the question about a stranger
 
 
 @dataclass(frozen=True, slots=True)
