@@ -526,7 +526,7 @@ def _help(desk: Desk, command: Command | None) -> Decision:
 def _status(desk: Desk, command: Command) -> Decision:
     leads = tuple(sorted(desk.view.open_leads(), key=lambda lead: lead.id))
     mine = tuple(lead.id for lead in leads if desk.verdict.person in (lead.owner, *lead.team, *lead.claimants))
-    facts = {"leads": leads, "mine": mine, "silenced": ()}
+    facts = {"leads": leads, "mine": mine, "silenced": tuple(desk.view.note("silenced") or ())}
     return _mail_back(desk, Mail("status", f"@{desk.verdict.person}", facts))
 
 
@@ -560,7 +560,7 @@ def _absence_changed(desk: Desk, state: PersonState, receipt: Mail) -> Decision:
     world = replace(desk.world, people=people)
     leads, mails = [], []
     for lead in desk.view.open_leads():
-        if lead.status == Status.OFFERED and lead.stage == "window":
+        if lead.status == Status.OFFERED:
             outcome = protocol.advance(lead, Cue("early", desk.world.now), world)
             if outcome.lead != lead:
                 leads.append(outcome.lead)
@@ -722,6 +722,7 @@ def _confirmed(desk: Desk, held: Held, who: str) -> Decision:
         held.unknown,
         held.until,
         held.message_id,
+        confirmed=True,
     )
     if held.verb in ("forward", "post", "post dough"):
         post = Post(held.subject, dough=True) if held.verb == "post dough" else None

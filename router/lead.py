@@ -97,6 +97,8 @@ class Pending:
     line: str
     text: str = ""
     at: datetime | None = None  # when it was said
+    effect: datetime | None = None  # when it takes effect; None in old stores: with the timer
+    by: str = ""  # "operator" when typed at the router itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Lead:
     urgent: bool = False
     warmed_at: datetime | None = None  # when the client last heard something
     acked: bool = False
-    pending: Pending | None = None
+    pending: tuple[Pending, ...] = ()  # in the order in which they were said
     draft: str = ""  # a mail to the client that its owner lets go with "send"
     draft_kind: str = ""
     reopen_asked: bool = False
@@ -229,9 +231,16 @@ _DEFAULTS: dict[type, list[tuple[str, Any]]] = {
     ]
     for kind in _KINDS
 }
-_LISTS: dict[str, type] = {"claims": Claim, "passes": Pass, "events": Event, "letters": Letter, "carried": Carried}
+_LISTS: dict[str, type] = {
+    "claims": Claim,
+    "passes": Pass,
+    "events": Event,
+    "letters": Letter,
+    "carried": Carried,
+    "pending": Pending,
+}
 _MOMENTS = frozenset(
-    {"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "ended_at", "hold_until", "at"}
+    {"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "ended_at", "hold_until", "at", "effect"}
 )
 
 
@@ -244,13 +253,12 @@ def _from_record(kind: type, doc: Mapping[str, Any]) -> Any:
     values: dict[str, Any] = {}
     for name, item in doc.items():
         if name in _LISTS and kind is Lead:
-            values[name] = tuple(_from_record(_LISTS[name], each) for each in item)
+            items = [item] if isinstance(item, Mapping) else item or ()  # one waiting word was once kept alone
+            values[name] = tuple(_from_record(_LISTS[name], each) for each in items)
         elif name in _MOMENTS and item is not None:
             values[name] = read_stamp(item)
         elif name == "timers":
             values[name] = {key: read_stamp(moment) for key, moment in item.items()}
-        elif name == "pending" and item is not None:
-            values[name] = _from_record(Pending, item)
         elif name == "status":
             values[name] = Status(item)
         elif isinstance(item, list):

@@ -74,7 +74,7 @@ def _without(lead: Lead, address: str, now: datetime) -> Lead:
         letters=tuple(Letter(letter.at, letter.who, ERASED) for letter in lead.letters),
         carried=(),
         draft="",
-        pending=None,
+        pending=(),
         events=tuple(replace(event, why="") if event.why else event for event in lead.events),
     )
     return with_event(bare, Event(now, "the client's data was erased", "operator"))

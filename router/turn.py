@@ -19,6 +19,7 @@ from router.lead import Carried, Event, Lead, Pending, Status, with_event
 from router.worktime import Calendar, Span, parse_span
 
 QUARTER = timedelta(minutes=15)
+ENDING = frozenset({"throw", "eaten", "lost", "withdrawn", "cookie"})  # words of which a bun needs just one
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ class Cue:
     until: date | None = None
     message_id: str = ""
     settled: bool = False  # the time for "undo" has passed
+    confirmed: bool = False  # was unproven when it came in, and has been confirmed since
     carried: tuple[Carried, ...] = ()  # files that came with a client's mail
     by: str = ""  # "operator" when typed at the router itself
 
@@ -173,8 +175,8 @@ class Turn:
         self.set(timers={name: at for name, at in self.lead.timers.items() if name not in names})
 
     def stop_all(self) -> None:
-        """Every clock of this stage; a word that waits for "undo" is judged in the next one."""
-        self.set(timers={name: at for name, at in self.lead.timers.items() if name == "undo"})
+        """Every clock of this stage, but not a word that waits for "undo", nor a time promised to the client."""
+        self.set(timers={name: at for name, at in self.lead.timers.items() if name in ("undo", "promise")})
 
     def in_time(self, span: Span) -> datetime:
         """`span` from now; from its acceptance by the mail server, where a clock waits for a mail.
@@ -223,6 +225,8 @@ class Turn:
         """
         if template and kind == "reheat" and not self._may_reheat():
             self.record("client not reheated again", why="heard from us within a working day")
+            if "promise" not in self.lead.timers and self.lead.warmed_at:  # as soon as one may
+                self.start(promise=self.world.after(self.lead.warmed_at, self.world.terms.reheat_every))
             return False
         lead = self.lead
         as_draft = (lead.own and not lead.handed_over and kind != "handover") or (
@@ -263,14 +267,43 @@ class Turn:
         if cue.settled:
             return False
         effect = self.in_time(self.world.terms.undo_for)
-        self.set(pending=Pending(cue.name, cue.who, cue.line, cue.text, cue.at))
-        self.start(undo=effect)
+        word = Pending(cue.name, cue.who, cue.line, cue.text, cue.at, effect, cue.by)
+        replaced = [each for each in self.lead.pending if _replaces(word, each)]
+        for each in replaced:
+            self.record(f"“{each.verb}” gives way to “{word.verb}”", why=each.line)
+        self.wait_with(*(each for each in self.lead.pending if each not in replaced), word)
         self.record(f"“{cue.name}” noted", why=cue.line)
         self.receipt(cue.name, effect=effect, **facts)
         return True
 
+    def wait_with(self, *words: Pending) -> None:
+        """These words wait for "undo", and no others; the timer runs to the first of them."""
+        self.set(pending=words)
+        self.start(undo=min((self.effect_of(word) for word in words), default=None))
+
+    def letters_waiting(self) -> tuple[Pending, ...]:
+        """What people have written to the client and has not left yet: it goes, whatever becomes of the bun."""
+        return tuple(word for word in self.lead.pending if _is_letter(word))
+
+    def effect_of(self, word: Pending) -> datetime:
+        return word.effect or self.lead.timers.get("undo", self.world.now)
+
     def end(self, status: Status, ended_as: str) -> None:
-        self.set(status=status, ended_at=self.cue.at, ended_as=ended_as, stage="", awaits="", pending=None, timers={})
+        """The bun has ended; what a person wrote to the client still goes when its time for "undo" is over."""
+        letters = self.letters_waiting()
+        self.set(status=status, ended_at=self.cue.at, ended_as=ended_as, stage="", awaits="", timers={})
+        self.wait_with(*letters)
+
+
+def _is_letter(word: Pending) -> bool:
+    return word.verb == "warm"
+
+
+def _replaces(word: Pending, other: Pending) -> bool:
+    """A bun ends once, so the last word on its end counts; a text said twice is one text."""
+    if word.verb in ENDING:
+        return other.verb in ENDING
+    return (word.verb, word.who, word.text) == (other.verb, other.who, other.text)
 
 
 def drawn_first(message_id: str, keys: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ expected below the line that moved the clock; a mail that nobody expects fails t
 Who writes: a consultant's key, or any other word for a client (acme is acme@acme.example). Further lines:
 
     given list = none                 offers go to each consultant one by one
+    given per_stranger = 1            a bound of [restraint]
     given authenticated               senders must be proven; mails from consultants come with DMARC passed
     bo -> hello: …                    a colleague writes to the shared address, about no bun in particular
     bo -> list: BUN: subject | text   … or to the collective's list, with the router subscribed
@@ -35,8 +36,9 @@ Who writes: a consultant's key, or any other word for a client (acme is acme@acm
     junk finds: <a line as above>     what that line says was in Junk, received at the moment noted by `at`
     at monday 10:05 bo -> bun 1: mine the server received it then, and it is met only now
     cy leaves the roster
+    the last mail comes again         the same bytes once more, as mail servers and lists do at times
+    the clock goes back 40 minutes    somebody has set it right
     the router restarts               everything is read from the store's files again
-    the week turns                    the almanac says that the rota's week is over
     mails to come: nothing            (a reminder for readers; the same is true of every line without mails)
 
 PROTOCOL.md says what must happen; these say what does.
@@ -47,12 +49,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from router.compose import Outgoing
-from router.house import House, Member
+from router.house import Bounds, House, Member
 from router.ids import Ids
 from router.inbox import Met
 from router.lead import Lead
@@ -122,6 +124,7 @@ class Play:
         self.imap_up = self.smtp_up = True
         self.waiting: list[tuple[bytes, Met, str]] = []
         self.uid = 0
+        self.delivered = b""
         self.office: Office | None = None
         self.watchers: list[Callable[[Handled], None]] = []
 
@@ -166,6 +169,7 @@ class Play:
             trust_senders="authenticated" if "authenticated" in self.given else "address",
             authserv_id=f"mx.{DOMAIN}",
             plus_addresses=True,
+            bounds=Bounds(**{name: int(self.given[name]) for name in Bounds.__slots__ if name in self.given}),
         )
 
     def _watch(self, handled: Handled) -> None:
@@ -198,19 +202,28 @@ class Play:
         """On to `moment`, deciding on the way what falls due, each at its time."""
         office = self.open()
         while self.imap_up:
+            midnight = self._midnight()
             due = office.store.next_due()
-            if due is None or due > moment:
+            if min(due or moment, midnight) >= moment and (due is None or due > moment):
                 break
-            self.now = max(self.now, due)
+            self.now = max(self.now, min(due or midnight, midnight))
+            if self.now == midnight:  # as the almanac does
+                office.pass_keys()
             office.fall_due(self.now)
             self._settle()
         self.now = max(self.now, moment)
         self._settle()
 
+    def _midnight(self) -> datetime:
+        zone = self.open().house.calendar.zone
+        day = self.now.astimezone(zone).date() + timedelta(days=1)
+        return datetime.combine(day, time(0), zone).astimezone(UTC)
+
     # -- mail ------------------------------------------------------------------------------------------------------
 
     def deliver(self, raw: bytes, place: str = "inbox", received: datetime | None = None) -> None:
         """The server receives a mail; the router reads it when it can hear."""
+        self.delivered = raw
         self.uid += 1
         met = Met("Junk" if place == "junk" else "INBOX", 1, self.uid, received or self.now, len(raw))
         self.waiting.append((raw, met, place))
@@ -514,9 +527,13 @@ def _restart(reader: Reader, m: re.Match[str]) -> None:
     play._settle()
 
 
-def _week(reader: Reader, m: re.Match[str]) -> None:
-    reader.play.open().turn_rota()
-    reader.play._settle()
+def _again(reader: Reader, m: re.Match[str]) -> None:
+    reader.play.deliver(reader.play.delivered)
+
+
+def _clock_back(reader: Reader, m: re.Match[str]) -> None:
+    reader.play.open()
+    reader.play.now -= timedelta(minutes=int(m[1]))
 
 
 def _known(reader: Reader, m: re.Match[str]) -> None:
@@ -567,7 +584,8 @@ _LINES: list[tuple[str, Callable[[Reader, re.Match[str]], None]]] = [
     (r"(?P<what>imap|smtp|router) is back", _back),
     (rf"(?P<junk>junk )?at (?P<day>{'|'.join(DAYS)}) (?P<time>\d\d:\d\d) (?P<rest>.*)", _at),
     (r"the router restarts", _restart),
-    (r"the week turns", _week),
+    (r"the last mail comes again", _again),
+    (r"the clock goes back (\d+) minutes", _clock_back),
     (r"(?P<who>\w+) leaves the roster", _leaves),
     (r"bun (?P<bun>\d+): (?P<facts>.*)", _known),
     (_SAYS, _says),

@@ -205,8 +205,10 @@ def _to_the_keeper() -> Iterator[Case]:
         yield Case("aside", None, "@kim", {"items": items, "junk": count - 1})
     yield Case("aside", None, "@kim", {"items": (), "junk": 4})
     for incoming in (True, False):
-        yield Case("rota", None, "@kim", {"leads": (bun(),), "incoming": incoming, "other": "Bo Ek"})
-        yield Case("rota", None, "@kim", {"leads": (bun(), CONTESTED), "incoming": incoming, "other": "Bo Ek"})
+        for because in ("week", "away", "back"):
+            facts = {"incoming": incoming, "other": "Bo Ek", "because": because}
+            yield Case("rota", None, "@kim", {"leads": (bun(),), **facts})
+            yield Case("rota", None, "@kim", {"leads": (bun(), CONTESTED), **facts})
 
 
 RECEIPTS: Mapping[str, tuple[tuple[Lead | None, Mapping[str, Any]], ...]] = {
@@ -264,6 +266,7 @@ REFUSALS: Mapping[str, tuple[tuple[Lead, Mapping[str, Any]], ...]] = {
     "not-invited": ((bun(), {"verb": "join"}),),
     "no-draft": ((OWN, {"verb": "send"}), (NAMELESS, {"verb": "send"})),
     "no-developer": ((bun(), {"verb": "up"}),),
+    "client-said-no": ((bun(status=Status.THROWN, ended_as="withdrawn"), {"verb": "claim", "owner": "Kim Keeper"}),),
     "nothing-to-undo": ((bun(), {"verb": "undo"}),),
     "ended-long-ago": ((THROWN, {"owner": "Kim Lund", "verb": "claim"}),),
     "not-possible": tuple((lead, {"status": str(lead.status), "verb": "together"}) for lead in ALL_STATUSES),

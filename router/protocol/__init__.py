@@ -100,7 +100,10 @@ def is_outgrown(kind: str, to: str, lead: Lead) -> bool:
     if kind in _WHILE_CONTESTED:
         return lead.status != Status.CONTESTED
     if kind == "no":
-        return lead.is_open and lead.awaits != "no"
+        unwanted = lead.status in (Status.EATEN, Status.COOKIE) or lead.ended_as == "withdrawn"
+        return unwanted or (lead.is_open and lead.awaits != "no")
+    if kind == "ack":  # what comes after it says more
+        return lead.handed_over or lead.awaits == "no" or not lead.is_open
     if kind == "reheat":
         return not lead.is_open or lead.status == Status.TAKEN
     return False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 from router.lead import INTEREST, STANDING, WITHDRAWN, Letter, Status
 from router.protocol import steps
 from router.protocol.arriving import welcome
 from router.protocol.offered import after_withdrawal
-from router.protocol.table import ALL, ANY_OPEN, COOKIE, DOUGH, THROWN, row
+from router.protocol.table import ALL, ANY_ENDED, ANY_OPEN, COOKIE, DOUGH, EATEN, THROWN, find_row, row
 from router.turn import Cue, Turn
 
 
@@ -37,7 +40,7 @@ def join_team(turn: Turn) -> None:
         return
     turn.set(joined=tuple(dict.fromkeys((*lead.joined, *(f"{host} {who}" for host in hosts)))))
     turn.record("joins " + ", ".join(turn.world.names(hosts)), why=f"“{turn.cue.line}”")
-    if lead.status == Status.TAKEN and lead.owner in hosts:
+    if lead.status == Status.TAKEN and set(hosts) & set(lead.team):
         turn.set(team=tuple(dict.fromkeys((*lead.team, who))))
         turn.tell("handover-owner", [who], owner=lead.owner, team=turn.world.names(turn.lead.team))
     turn.receipt("join", people=turn.world.names(hosts))
@@ -56,6 +59,13 @@ def warm(turn: Turn) -> None:
         turn.receipt("warm", until=turn.cue.until)
     steps.warm_up(turn)
     turn.record("reheated", why=f"“{turn.cue.line}”")
+
+
+@row("", ANY_ENDED, ("warm",), when=lambda turn: turn.cue.settled, says="", then="")
+def letter_outlives_bun(turn: Turn) -> None:
+    """Written while the bun was open; a person's own text always goes (PROTOCOL "Time")."""
+    _write_to_client(turn, turn.cue.text)
+    turn.record("wrote to the client", why=f"“{turn.cue.line}”")
 
 
 def _is_anybodys(turn: Turn) -> bool:
@@ -127,7 +137,12 @@ def person_wrote(turn: Turn) -> None:
     mails="no → client, with the text if given; outcome → list if it was offered",
 )
 def throw(turn: Turn) -> None:
-    if not _is_anybodys(turn) or steps.claims_stand(turn) or turn.wait_for_undo(text=turn.cue.text):
+    if not _is_anybodys(turn) or steps.claims_stand(turn):
+        return
+    if turn.lead.stage == "goodbye":  # one no is enough
+        turn.refuse("no-on-its-way")
+        return
+    if turn.wait_for_undo(text=turn.cue.text):
         return
     turn.record("throws it away", why=f"“{turn.cue.line}”")
     steps.say_no(turn, ended_as="thrown", text=turn.cue.text)
@@ -153,10 +168,10 @@ def no_never_left(turn: Turn) -> None:
 def withdraw_request(turn: Turn) -> None:
     if not _is_anybodys(turn) or turn.wait_for_undo():
         return
-    claimants = turn.lead.claimants
+    others = [key for key in (*turn.lead.claimants, *turn.lead.team) if key != turn.cue.who]
     turn.end(Status.THROWN, "withdrawn")
     turn.record("withdrawn by the client", why=f"“{turn.cue.line}”")
-    turn.tell("outcome", claimants, what="withdrawn", people=(), why="")
+    turn.tell("outcome", others, what="withdrawn", people=(), why="")
 
 
 @row("Any open lead", ANY_OPEN, ("cookie",), says="“cookie” by the owner",
@@ -168,12 +183,14 @@ def make_cookie(turn: Turn) -> None:
     turn.record("cookie", why=f"“{turn.cue.line}”")
 
 
-@row("Any open lead", (DOUGH, COOKIE, THROWN), ("bun",), says="“bun” by the owner, on dough or a cookie",
+@row("Any open lead", (DOUGH, COOKIE, THROWN, EATEN), ("bun",), says="“bun” by the owner, on dough or a cookie",
      then="`offered`", mails="offer → list; ack if there was none")  # fmt: skip
 def make_bun(turn: Turn) -> None:
     if steps.only_owner(turn):
         return
     turn.set(ended_at=None, ended_as="", own=turn.lead.own if not turn.lead.handed_over else "")
+    if not turn.lead.own:
+        steps.keeper_owns(turn)
     turn.record("bun", why=f"“{turn.cue.line}”")
     turn.stop_all()
     _greet_again(turn)
@@ -241,29 +258,25 @@ def send_up(turn: Turn) -> None:
 def undo(turn: Turn) -> None:
     """Stops a word that waits; otherwise takes back the sender's own last word on claims, while that is possible."""
     lead, who = turn.lead, turn.cue.who
-    if (
-        lead.pending is not None
-        and lead.pending.who in (who, "")
-        and turn.cue.at <= lead.timers.get("undo", turn.cue.at)
-    ):
-        turn.set(pending=None)
-        turn.stop("undo")
-        turn.record(f"undone: {lead.pending.verb}", why=lead.pending.line)
-        turn.receipt("undone", verb=lead.pending.verb)
+    mine = [word for word in lead.pending if word.who == who and turn.cue.at <= turn.effect_of(word)]
+    if mine:
+        turn.wait_with(*(word for word in lead.pending if word is not mine[-1]))
+        turn.record(f"undone: {mine[-1].verb}", why=mine[-1].line)
+        turn.receipt("undone", verb=mine[-1].verb)
         return
     claim = lead.claim_of(who)
     passed = any(p.who == who for p in lead.passes)
-    if claim is not None and claim.state == STANDING and lead.status in (Status.OFFERED, Status.DOUGH):
+    if claim is not None and claim.state == STANDING and lead.status == Status.CONTESTED:
+        _say(turn, "yield")  # to take the claim back is to give way
+    elif claim is not None and claim.state == STANDING and lead.status in (Status.OFFERED, Status.DOUGH):
         steps.withdraw(turn, who)
         turn.receipt("yield")
         turn.record("claim taken back", why=f"“{turn.cue.line}”")
         after_withdrawal(turn)
-    elif claim is not None and claim.state == WITHDRAWN and lead.status in (Status.OFFERED, Status.CONTESTED):
-        steps.mark_claims(turn, [who], STANDING)
-        turn.set(passes=tuple(p for p in lead.passes if p.who != who))
-        turn.stop("objection")
-        turn.record("claim stands again", why=f"“{turn.cue.line}”")
-        turn.receipt("claim", closes=lead.timers.get("window"))
+    elif claim is not None and claim.state == WITHDRAWN and lead.status in ANY_OPEN:
+        _say(turn, "claim")  # as whatever a claim is now: in its window, in a short one, an objection, or interest
+        if turn.lead.status == Status.OFFERED and lead.timers.get("window"):
+            _keep_time(turn, who, claim.at)
     elif claim is not None and claim.state == INTEREST:
         turn.set(claims=tuple(c for c in lead.claims if c.who != who))
         turn.record("interest taken back", why=f"“{turn.cue.line}”")
@@ -276,20 +289,32 @@ def undo(turn: Turn) -> None:
         turn.refuse("nothing-to-undo")
 
 
-@row("", ALL, ("due:undo",), says="", then="")
-def take_effect(turn: Turn) -> None:
-    """The time for "undo" has passed: the word comes back as a settled cue, and every check is made again."""
-    pending = turn.lead.pending
-    turn.stop("undo")
-    turn.set(pending=None)
-    if pending is None:
-        return
-    from router.protocol.table import find_row
-
-    turn.cue = Cue(pending.verb, turn.cue.at, pending.who, pending.line, pending.text, settled=True)
+def _say(turn: Turn, verb: str) -> None:
+    """The cue as if its sender had said `verb`."""
+    turn.cue = replace(turn.cue, name=verb)
     entry = find_row(turn)
     if entry is not None:
         entry.act(turn)
+
+
+def _keep_time(turn: Turn, who: str, at: datetime) -> None:
+    """A claim that was taken back and stands again in the same window counts from when it was first made."""
+    claims = (replace(each, at=at) if each.who == who and each.at > at else each for each in turn.lead.claims)
+    turn.set(claims=tuple(sorted(claims, key=lambda each: each.at)))
+
+
+@row("", ALL, ("due:undo",), says="", then="")
+def take_effect(turn: Turn) -> None:
+    """The time for "undo" has passed: the word comes back as a settled cue, and every check is made again."""
+    due = [word for word in turn.lead.pending if turn.effect_of(word) <= turn.world.now]
+    turn.wait_with(*(word for word in turn.lead.pending if word not in due))
+    for word in due:
+        turn.cue = Cue(word.verb, turn.world.now, word.who, word.line, word.text, settled=True, by=word.by)
+        entry = find_row(turn)
+        if entry is not None:
+            entry.act(turn)
+        else:
+            turn.record(f"“{word.verb}” came too late", why=word.line)
 
 
 # -- time -----------------------------------------------------------------------------------------------------------
@@ -302,15 +327,18 @@ def keep_promise(turn: Turn) -> None:
     lead = turn.lead
     if lead.status == Status.TAKEN or lead.stage == "goodbye":
         return
+    if turn.letters_waiting():  # a person's own words are about to leave: they keep it better
+        turn.start(promise=lead.timers.get("undo"))
+        return
     if lead.released_by:
         steps.tell_released(turn)
         return
-    because = "contested" if lead.status == Status.CONTESTED else "nobody-yet"
-    by = steps.client_hears_last(turn)
+    because = "contested" if lead.status == Status.CONTESTED else "window" if lead.stage == "window" else "nobody-yet"
+    # on dough nothing is urgent, in a contest the end is known, and else the whole way to the no
+    known = {Status.DOUGH: lead.timers.get("dough"), Status.CONTESTED: lead.timers.get("fallback")}.get(lead.status)
+    by = known if known and known > turn.world.now else steps.client_hears_last(turn)
     if turn.tell_client("reheat", because=because, by=by):
         turn.promise(by)
-    elif lead.client and lead.warmed_at:
-        turn.promise(turn.world.after(max(lead.warmed_at, turn.world.now), turn.world.terms.reheat_every))
 
 
 @row("", (DOUGH,), ("due:dough",), says="", then="")

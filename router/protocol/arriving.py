@@ -7,7 +7,7 @@ from datetime import datetime
 
 from router.lead import Carried, Lead, Letter, Status
 from router.protocol.steps import client_hears_by, keeper_owns, open_offer
-from router.protocol.table import ALL, ANY_OPEN, DOUGH, ROWS, Row, row
+from router.protocol.table import ALL, ANY_OPEN, DOUGH, registered, row
 from router.turn import Cue, Turn, World
 
 
@@ -100,24 +100,21 @@ def welcome(turn: Turn) -> None:
         turn.promise(by)
 
 
-def _registered(says: str, then: str, mails: str) -> None:
-    """Rows of "Arriving" that make a lead rather than change one: their act is `open_lead`."""
-    ROWS.append(Row("Arriving", says, then, mails, (), (), None, lambda turn: None))
-
-
-_registered("client writes", "`offered`, keeper owns, window opens", "ack → client; offer → list")
-_registered(
+registered("Arriving", "client writes", "`offered`, keeper owns, window opens", "ack → client; offer → list")
+registered(
+    "Arriving",
     "a stranger's mail reads like a form letter",
     "`dough`, keeper owns; offered after 4 working hours without a word",
     '"bun or cookie?" → keeper; ack only once it is a bun',
 )
-_registered(
+registered(
+    "Arriving",
     "consultant forwards a client's mail, or writes with the BUN prefix",
     "`offered`, that consultant owns; the client is the forwarded mail's sender",
     "offer → list (not again if it was sent to the list itself); receipt → consultant, with the client's address to "
     "correct",
 )
-_registered("consultant writes with the DOU prefix", "`dough`, that consultant owns", "dough → list")
+registered("Arriving", "consultant writes with the DOU prefix", "`dough`, that consultant owns", "dough → list")
 
 
 @row(
@@ -137,7 +134,8 @@ def join_double_touch(turn: Turn) -> None:
     turn.tell("joined", (turn.lead.owner, cue.who), owner=turn.lead.owner)
 
 
-_registered(
+registered(
+    "Arriving",
     "the same client with another subject, or another person of that company",
     "another bun",
     "offer names the first; clients never hear of each other",

@@ -16,7 +16,7 @@ def _last_one(turn: Turn) -> bool:
     return _claims(turn) and len(turn.lead.claimants) == 1
 
 
-@row("Contested", (CONTESTED,), ("yield", "release", "pass", "offer"), when=_last_one, says="none left",
+@row("Contested", (CONTESTED,), ("yield", "release", "pass", "offer", "award"), when=_last_one, says="none left",
      then="`offered`, keeper owns",
      mails="“you have all yielded” → all; personal offer to whomever they named")  # fmt: skip
 def last_one_yields(turn: Turn) -> None:
@@ -54,7 +54,7 @@ def _none_left(turn: Turn) -> None:
 @row(
     "Contested",
     (CONTESTED,),
-    ("yield", "release", "pass", "offer"),
+    ("yield", "release", "pass", "offer", "award"),
     when=_claims,
     says="a claimant yields (“yours”, “Anna takes it”)",
     then="claim withdrawn; one left: `taken` after 30 minutes",
@@ -126,11 +126,16 @@ def object_to_award(turn: Turn) -> None:
 
 def late_claim(turn: Turn) -> bool:
     """The server had it before the close, and it turns up only now (from Junk, say)."""
-    closed = turn.lead.closed_at
-    return closed is not None and turn.cue.at <= closed and turn.cue.who not in turn.lead.claimants
+    closed, cue = turn.lead.closed_at, turn.cue
+    return closed is not None and cue.at <= closed and cue.who not in turn.lead.claimants
 
 
-@row("", (CONTESTED,), ("claim",), when=late_claim, says="", then="")
+def _late_and_proven(turn: Turn) -> bool:
+    """A claim that was confirmed only after the close is interest (PROTOCOL "Reading a mail", forged)."""
+    return late_claim(turn) and not turn.cue.confirmed
+
+
+@row("", (CONTESTED,), ("claim",), when=_late_and_proven, says="", then="")
 def late_claim_joins_contest(turn: Turn) -> None:
     """Nothing is awarded yet, so a claim that was in time counts in full, and the others are told."""
     others = turn.lead.claimants

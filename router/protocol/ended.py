@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from router.lead import INTEREST, Lead, Letter, Status
 from router.protocol import steps
-from router.protocol.table import ANY_ENDED, COOKIE, EATEN, THROWN, row
+from router.protocol.table import ANY_ENDED, COOKIE, EATEN, THROWN, registered, row
 from router.turn import Turn, World
 
 
 def _still_warm(turn: Turn) -> bool:
+    """Thrown away by us, and not long ago; a client who no longer wants it is not brought together with anybody."""
     ended = turn.lead.ended_at
-    return ended is not None and turn.cue.at <= turn.world.after(ended, turn.world.terms.microwave)
+    in_time = ended is not None and turn.cue.at <= turn.world.after(ended, turn.world.terms.microwave)
+    return in_time and not _client_said_no(turn)
+
+
+def _client_said_no(turn: Turn) -> bool:
+    return turn.lead.ended_as in ("withdrawn", "lost")
 
 
 @row("Ended", (THROWN,), ("claim",), when=_still_warm, says="thrown, ≤ 30 days: “mine”",
@@ -18,6 +24,13 @@ def _still_warm(turn: Turn) -> bool:
 def microwave(turn: Turn) -> None:
     steps.add_claim(turn)
     steps.award(turn, turn.cue.who, why="claimed after it was thrown away")
+
+
+@row("", (THROWN,), ("claim",), when=_client_said_no, says="", then="")
+def claim_after_clients_no(turn: Turn) -> None:
+    """The wish is kept; the last owner knows whether the client can be asked again."""
+    steps.add_claim(turn, INTEREST)
+    turn.refuse("client-said-no", owner=turn.world.name(turn.lead.owner))
 
 
 @row("", (THROWN, COOKIE), ("claim",), says="", then="")
@@ -57,6 +70,14 @@ def starts_anew(lead: Lead, world: World) -> bool:
     if lead.status != Status.EATEN or lead.ended_at is None:
         return False
     return world.after(lead.ended_at, world.terms.eaten_for) < world.now or not world.is_here(lead.owner)
+
+
+registered(
+    "Ended",
+    "eaten, after 30 days, or the owner has left or is away: client writes again",
+    "a new bun, linked",
+    "ack; offer naming the last owner",
+)
 
 
 def _append(turn: Turn) -> None:

@@ -9,7 +9,7 @@ from router.turn import Turn
 
 
 def _first_come(turn: Turn) -> bool:
-    return not turn.world.terms.window and turn.lead.stage != "goodbye"
+    return not turn.world.terms.window
 
 
 def _no_window_open(turn: Turn) -> bool:
@@ -158,7 +158,7 @@ def nobody_in_time(turn: Turn) -> None:
     if late:
         if turn.lead.stage == "window":
             turn.set(stage="cooling")
-        closes = turn.world.after(late[0].at, turn.world.terms.short_window)
+        closes = turn.in_time(turn.world.terms.short_window)  # from now: nobody has been told of it before
         turn.start(window=closes)
         turn.tell("receipt", (c.who for c in late), what="claim", line=late[0].line, closes=closes)
 
@@ -225,6 +225,12 @@ def claim_outlives_deadline(turn: Turn) -> None:
     """A standing claim keeps the bun from drying or being thrown: its short window is judged first."""
     name = turn.cue.name.removeprefix("due:")
     turn.start(**{name.replace("-", "_"): turn.lead.timers.get("window", turn.in_time(turn.world.terms.short_window))})
+
+
+@row("", (OFFERED,), ("due:last-call",), when=lambda turn: bool(turn.lead.pending), says="", then="")
+def a_person_has_spoken(turn: Turn) -> None:
+    """Somebody's own words wait for "undo": they take effect first, and the no is theirs or has more time."""
+    turn.start(last_call=turn.lead.timers["undo"])
 
 
 @row("", (OFFERED,), ("due:decide",), when=lambda turn: not turn.world.keeper, says="", then="")
@@ -347,8 +353,9 @@ def second_call_accepted(turn: Turn) -> None:
     """The second working day runs from when the list has heard the second call."""
     if turn.lead.awaits != "second-call":
         return
+    terms, opened = turn.world.terms, turn.lead.offered_at or turn.cue.at
     turn.set(awaits="")
-    turn.start(dry=turn.in_time(turn.world.terms.freshness))
+    turn.start(dry=max(turn.in_time(terms.freshness), turn.world.after(opened, terms.dry)))
 
 
 @row("", (OFFERED,), ("accepted:last-call",), says="", then="")

@@ -13,6 +13,7 @@ from router.lead import INTEREST, STANDING, WITHDRAWN, Claim, Pass, Status
 from router.turn import Turn, drawn_first
 
 AWARDED = "awarded"
+_ABOUT_SOMEBODY = frozenset({"unreachable", "left", "keeper turns"})  # cues that name a person who has not spoken
 
 
 # -- who may say what ---------------------------------------------------------------------------------------------
@@ -171,7 +172,8 @@ def contest(turn: Turn, claimants: list[str]) -> None:
     turn.start(mediate=mediate, fallback=end)
     turn.record("contested", why="claimed by " + ", ".join(world.names(claimants)), who="router")
     tell_contest(turn, claimants)
-    turn.tell_client("reheat", because="contested", by=turn.promise(end))
+    if turn.tell_client("reheat", because="contested", by=end):
+        turn.promise(end)
 
 
 def tell_contest(turn: Turn, readers: Iterable[str]) -> None:
@@ -219,6 +221,7 @@ def award(turn: Turn, who: str, why: str, team: tuple[str, ...] = ()) -> None:
     members = tuple(dict.fromkeys((who, *team, *_joined_with(turn, who))))
     losers = [key for key in lead.claimants if key not in members]
     turn.stop_all()
+    turn.stop("promise")  # the handover keeps it
     mark_claims(turn, losers, INTEREST)
     mark_claims(turn, members, AWARDED)
     turn.set(
@@ -226,7 +229,7 @@ def award(turn: Turn, who: str, why: str, team: tuple[str, ...] = ()) -> None:
         owner=who,
         team=members,
         stage="",
-        awaits="",
+        awaits="handover-owner",
         taken_at=turn.world.now,
         closed_at=lead.closed_at or turn.cue.at,
         word_at=None,
@@ -236,7 +239,6 @@ def award(turn: Turn, who: str, why: str, team: tuple[str, ...] = ()) -> None:
         released_by="",
     )
     turn.record(f"taken by {', '.join(world.names(members))}", why=why, who="router")
-    turn.start(nudge=turn.in_time(world.terms.nudge), silent=turn.in_time(world.terms.nudge_again))
     hand_over(turn)
     turn.tell_list("outcome", what="taken", people=world.names(members), why=why)
 
@@ -302,7 +304,9 @@ def call_last(turn: Turn) -> None:
 def say_no(turn: Turn, ended_as: str, text: str = "") -> None:
     """Say no to the client. A throw counts once the no has left; where nobody can be told, at once."""
     turn.stop_all()
-    turn.set(pending=None, ended_as=ended_as)
+    turn.stop("promise")  # the no keeps it
+    turn.wait_with(*turn.letters_waiting())
+    turn.set(ended_as=ended_as)
     if text and turn.lead.client:  # a person has written it: no draft, whoever's bun it is
         turn.mail("no", "client", text=text, because=ended_as)
         turn.set(warmed_at=turn.world.now, stage="goodbye", awaits="no")
@@ -324,7 +328,7 @@ def finish_throw(turn: Turn) -> None:
 
 def warm_up(turn: Turn) -> None:
     """A person has told the client something: freshness buys one working day in a bun that nobody has taken."""
-    turn.set(warmed_at=turn.cue.at)
+    turn.set(warmed_at=max(turn.cue.at, turn.lead.warmed_at or turn.cue.at))
     turn.stop("promise")
     lead, terms = turn.lead, turn.world.terms
     if lead.status == Status.OFFERED and lead.stage == "dry":
@@ -337,11 +341,14 @@ def warm_up(turn: Turn) -> None:
 
 def word_from_owner(turn: Turn) -> None:
     """Any word from the owner of a taken bun: the next nudge comes after five working days, or the date named."""
-    lead, terms, world = turn.lead, turn.world.terms, turn.world
-    if lead.status != Status.TAKEN or turn.cue.who not in lead.team or turn.cue.settled:
+    lead, terms, world, cue = turn.lead, turn.world.terms, turn.world, turn.cue
+    is_word = ":" not in cue.name and cue.name not in _ABOUT_SOMEBODY and not cue.settled
+    if lead.status != Status.TAKEN or cue.who not in lead.team or not is_word:
         return
     quiet = turn.in_time(terms.nudge_quiet)
     if turn.cue.until is not None:
         quiet = world.opening_of(turn.cue.until)
     turn.set(word_at=turn.cue.at, keeper_may_release=False)
+    if turn.lead.awaits == "handover-owner":  # who answers has read it
+        turn.set(awaits="")
     turn.start(nudge=quiet, silent=world.after(quiet, terms.nudge))

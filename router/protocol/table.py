@@ -62,6 +62,11 @@ def row(
     return register
 
 
+def registered(section: str, says: str, then: str, mails: str) -> None:
+    """A row that makes a lead rather than change one: its act is `open_lead`."""
+    ROWS.append(Row(section, says, then, mails, (), (), None, lambda turn: None))
+
+
 def find_row(turn: Turn) -> Row | None:
     """The row for this turn's lead and cue, or None where the protocol has none."""
     for entry in _BY_CUE.get((turn.lead.status, turn.cue.name), ()):

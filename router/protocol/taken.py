@@ -29,6 +29,18 @@ def silent_owner(turn: Turn) -> None:
         turn.tell_keeper("silent", name=owner, to_owner=False)
 
 
+@row("", (TAKEN,), ("accepted:handover-owner", "failed:handover-owner"), says="", then="")
+def owner_has_heard(turn: Turn) -> None:
+    """The owner's time runs from when their mail was accepted; where it cannot be, the keeper is told at once."""
+    terms, lead = turn.world.terms, turn.lead
+    if turn.cue.name.startswith("failed:"):
+        turn.record("the owner could not be told", why=turn.cue.text)
+        turn.tell_keeper("colleague-unreachable", name=turn.world.name(turn.cue.who), reason=turn.cue.text)
+    if lead.awaits == "handover-owner":
+        turn.set(awaits="")
+        turn.start(nudge=turn.in_time(terms.nudge), silent=turn.in_time(terms.nudge_again))
+
+
 @row(
     "Taken",
     (TAKEN,),
