@@ -51,7 +51,7 @@ class Clerk:
             "report": self._report,
             "happiness": self._happiness,
             "aside": self._list_asides,
-            "rota": lambda moment: self.office.turn_rota(),
+            "rota": lambda moment: self.office.pass_keys(),
             "gather": lambda moment: self._gather(),
             "housekeeping": self._housekeeping,
             "canary": self._canary,
@@ -62,7 +62,7 @@ class Clerk:
         digest, calendar = self.settings.digest, self.office.house.calendar
         rhythms: dict[str, Rhythm] = {
             "aside": Daily(self.settings.hours.start, calendar),
-            "rota": Weekly(0, self.settings.hours.start.replace(hour=0, minute=0)),
+            "rota": Daily(self.settings.hours.start.replace(hour=0, minute=0)),
             "gather": Every(self.settings.restraint.gather.plain),
             "housekeeping": Every(timedelta(days=1)),
             "expire": Every(timedelta(minutes=10)),

@@ -87,7 +87,7 @@ KINDS: Mapping[str, Kind] = {
     "colleague-unreachable": Kind(TO_PERSON, ("name", "reason")),
     "one-of-us": Kind(TO_PERSON, ("sender", "line", "number"), marker=True),
     "aside": Kind(TO_PERSON, ("items", "junk"), marker=True),
-    "rota": Kind(TO_PERSON, ("leads", "incoming", "other"), marker=True),
+    "rota": Kind(TO_PERSON, ("leads", "incoming", "other", "because"), marker=True),
     # to one consultant
     "receipt": Kind(
         TO_PERSON,

@@ -28,9 +28,9 @@ from router.journal import StoreError
 from router.lead import Carried, Event, Lead, with_event
 from router.message import Message, MessageError, read_message
 from router.mime import Attached
-from router.people import build_world, standing_keeper
+from router.people import build_world
 from router.restraint import REACHED_FOR, STOPPED, Weighed, weigh
-from router.store import CLOCK_KINDS, Filing, Result, Store, keep_file, key_of
+from router.store import Filing, Result, Store, keep_file, key_of
 from router.triage import Incoming, Verdict, plain_subject, read_words, triage
 from router.turn import Cue, Mail, World
 
@@ -38,6 +38,7 @@ log = logging.getLogger("router")
 
 CARRY_CAP = 20 * 1024 * 1024  # bytes of attachments that go along with one mail
 CARRYING = frozenset({"request", "form", "forward", "post", "follow-up"})
+COUNTED_ON = frozenset({"handover", "word"})  # a colleague believes that the client has these
 POISON_IN_A_ROW = 3
 ALERTS_A_DAY = 30
 
@@ -121,7 +122,10 @@ class Office:
         verdict = triage(incoming, self.house, self.store)
         carried, files = self._carried(message, raw) if verdict.kind in CARRYING else ((), ())
         decision = decide(incoming, verdict, self.house, self.store, self.world(), carried, files)
-        return self.commit(decision, verdict=verdict, filing=self._filing(met, decision.file_to))
+        handled = self.commit(decision, verdict=verdict, filing=self._filing(met, decision.file_to))
+        if decision.people:  # somebody has come or gone
+            self.pass_keys()
+        return handled
 
     def _filing(self, met: Met, role: str) -> Filing | None:
         return Filing(0, met.folder, met.uidvalidity, met.uid, role) if role and met.uid else None
@@ -214,9 +218,9 @@ class Office:
         return replace(decision, leads=tuple(leads.values()))
 
     def _awaited(self, weighed: Weighed, decision: Decision) -> list[Outgoing]:
-        """Of the mails that were stopped, those that a lead waits for: it hears that they failed, and goes on."""
+        """Of the mails that were stopped, those that somebody waits for: their lead hears that they failed."""
         awaits = {lead.id: lead.awaits for lead in decision.leads}
-        return [row for row in weighed.stopped if row.kind in CLOCK_KINDS and awaits.get(row.lead) == row.kind]
+        return [row for row in weighed.stopped if row.kind in COUNTED_ON or awaits.get(row.lead) == row.kind]
 
     def _count(self, name: str, now: datetime) -> int:
         doc = self.store.get("counts", key_of(f"{now.date()} {name}"))
@@ -342,12 +346,12 @@ class Office:
         settled: Sequence[int] = (result.row,)
         for lead in leads:
             kind = lead.awaits if result.kind == "gathered" else result.kind
-            name = f"{result.outcome}:{kind}"
-            cue = Cue(name, result.at if result.outcome == "accepted" else self.clock(), text=result.detail)
-            if result.outcome == "accepted" or kind in ("offer", "back", "second-call", "last-call", "no"):
+            who = result.to.removeprefix("@") if result.to.startswith("@") else ""
+            name = f"{'accepted' if result.outcome == 'accepted' else 'failed'}:{kind}"
+            cue = Cue(name, result.at if result.outcome == "accepted" else self.clock(), who, text=result.detail)
+            if result.outcome == "accepted" or kind in CLOCK_KINDS:
                 self.commit(of_outcome(name, protocol.advance(lead, cue, self.world())), results=settled)
             else:
-                who = result.to.removeprefix("@") if result.to.startswith("@") else ""
                 cue = Cue("unreachable", self.clock(), who=who, text=f"{result.kind}: {result.detail}")
                 self.commit(of_outcome(name, protocol.advance(lead, cue, self.world())), results=settled)
             settled = ()
@@ -396,29 +400,34 @@ class Office:
                 if outcome.lead != lead or outcome.mails:
                     self.commit(of_outcome("roster", outcome, reason=f"{key} has left the roster"))
             self.commit(Decision("roster", f"{key} has left", people=(replace(state, left=True),)))
-        self.turn_rota()
+        self.pass_keys()
 
-    def turn_rota(self) -> None:
-        """When the rota turns, open buns pass on and both keepers get one mail (PROTOCOL "Ended")."""
-        today = self.clock().astimezone(self.house.calendar.zone).date()
-        new = standing_keeper(self.house, today)
-        old = self.store.note("keeper")
+    def pass_keys(self) -> None:
+        """When the keeper changes, since the rota turned or by coming and going, open buns pass on (PROTOCOL "Ended").
+
+        Both keepers get one mail. With neither keeper nor deputy there, all stays as it is.
+        """
+        self._world = None
+        world, old = self.world(), self.store.note("keeper")
+        new = world.keeper or (old if old in self.house.members else world.standing_keeper)
         if old == new:
             return
-        self._world = None
+        because = "away" if old and not world.is_here(old) else "back" if self.store.note("stands in") else "week"
         passed = []
         for lead in self.store.open_leads():
             if old and lead.owner == old and not lead.own and str(lead.status) != "taken":
-                outcome = protocol.advance(lead, Cue("keeper turns", self.clock(), who=new), self.world())
+                outcome = protocol.advance(lead, Cue("keeper turns", self.clock(), who=new), world)
                 self.commit(of_outcome("rota", outcome))
                 passed.append(outcome.lead)
         mails = []
         if old and passed:
+            facts = {"leads": tuple(passed), "because": because, "slot": self.clock().isoformat()}
             for key, other in ((new, old), (old, new)):
                 if key in self.house.members:
-                    facts = {"leads": tuple(passed), "incoming": key == new, "other": self.world().name(other)}
-                    mails.append((Mail("rota", f"@{key}", {**facts, "slot": today.isoformat()}), None))
-        self.commit(Decision("rota", f"{new} is keeper", mails=tuple(mails), notes={"keeper": new}))
+                    told = {**facts, "incoming": key == new, "other": world.name(other)}
+                    mails.append((Mail("rota", f"@{key}", told), None))
+        notes = {"keeper": new, "stands in": int(because == "away")}
+        self.commit(Decision("rota", f"{new} is keeper", mails=tuple(mails), notes=notes))
 
     # -- typed at the router itself ----------------------------------------------------------------------------------
 

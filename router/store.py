@@ -40,7 +40,7 @@ from router.restraint import STOPPED
 from router.triage import fingerprint
 from router.view import Aside, Held, PersonState, Seen
 
-CLOCK_KINDS = frozenset({"offer", "back", "second-call", "last-call", "no", "gathered"})
+CLOCK_KINDS = frozenset({"offer", "back", "second-call", "last-call", "no", "gathered", "handover-owner"})
 LEADS_IN_MEMORY = 256  # parsed leads kept at hand; they are frozen, so sharing them is safe
 
 

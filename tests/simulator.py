@@ -95,6 +95,9 @@ class Simulator:
         self.answered: set[int] = set()  # buns whose client had a handover, a no, or a person's own words
         self.per_day: Counter[tuple[str, str]] = Counter()
         self.buns = 0
+        self.held: dict[str, tuple[int, str]] = {}  # who → the word that waits to be confirmed
+        self.spoken: set[int] = set()  # buns whose client a person may have spoken with
+        self.promised: dict[int, tuple[datetime, datetime]] = {}  # bun → (told at, the time that the client was told)
         self._choose_house()
 
     # -- the house -------------------------------------------------------------------------------------------------
@@ -120,6 +123,14 @@ class Simulator:
             self.line("given no_by = person")
         if pick.random() < 0.1:
             self.line("given reheat_by = owner")
+        if pick.random() < 0.15:
+            self.line("given authenticated")
+        if pick.random() < 0.1:
+            self.line(f"given per_stranger = {pick.randint(1, 4)}")
+        if pick.random() < 0.15:
+            self.line(f"given rota = {pick.choice(('kim anna', 'bo cy', 'kim bo cy'))}")
+        if pick.random() < 0.1:
+            self.line("given forms = noreply@site.example")
         self.line("monday 09:00")
 
     # -- steps -----------------------------------------------------------------------------------------------------
@@ -142,7 +153,7 @@ class Simulator:
         self.finish()
 
     def step(self) -> None:
-        actions: list[tuple[int, Callable[[], None]]] = [
+        actions: list[tuple[float, Callable[[], None]]] = [
             (14, self.new_request),
             (26, self.claim),
             (26, self.word),
@@ -158,6 +169,15 @@ class Simulator:
             (2, self.restart),
             (2, self.person_writes),
             (2, self.late_mail),
+            (2, self.unproven),
+            (2, self.confirm),
+            (1, self.stranger),
+            (2, self.form_letter),
+            (1, self.form),
+            (2, self.mail_again),
+            (1, self.clock_back),
+            (1, self.week_passes),
+            (0.3, self.somebody_leaves),
         ]
         weights = [weight for weight, _ in actions]
         self.random.choices([action for _, action in actions], weights)[0]()
@@ -190,6 +210,8 @@ class Simulator:
 
     def _note_claim(self, number: int, who: str) -> None:
         lead = self.play.open().store.lead(number)
+        if who not in self.play.members:
+            return
         self.said.setdefault(number, set()).add(who)
         if lead is not None and who not in (lead.owner if lead.status == Status.TAKEN else "", *lead.team):
             self.claimed.setdefault(number, set()).add(who)
@@ -199,6 +221,8 @@ class Simulator:
         if number is None:
             return
         who, word = self.random.choice(PEOPLE), self.random.choice(WORDS)
+        if word.startswith("warm"):
+            self.spoken.add(number)  # with the client, or they will in a quarter of an hour
         if word == "undo":
             self.claimed.get(number, set()).discard(who)
         if word in ("together", "join"):
@@ -297,6 +321,70 @@ class Simulator:
         junk = self.random.choice(("", "junk "))
         self.line(f"{junk}at {at:%A} {at:%H:%M} {who} -> bun {number}: mine".replace(f"{at:%A}", f"{at:%A}".lower()))
 
+    def unproven(self) -> None:
+        """A word that says it is from a colleague; where senders must be proven, its address is asked."""
+        number = self.some_bun()
+        if number is None or (number, "list") not in self.play.last:
+            return
+        who, word = self.random.choice(CLAIMERS), self.random.choice(("mine", "pass", "throw", "mine"))
+        if "authenticated" not in self.play.given and word == "mine":
+            self._note_claim(number, who)
+        self.held[who] = (number, word)
+        self.line(f"unproven {who} -> bun {number}: {word}")
+
+    def confirm(self) -> None:
+        question = self.play.secrets[-1] if self.play.secrets else None
+        if question is None or question.kind != "confirm" or question.to.lstrip("@") not in self.play.members:
+            return
+        who = question.to.lstrip("@")
+        number, word = self.held[who]
+        if word == "mine":
+            self.said.setdefault(number, set()).add(who)
+        self.line(f"{who} answers the question: {self.random.choice(('yes', 'yes', 'no', 'what is this?'))}")
+
+    def stranger(self) -> None:
+        number = self.some_bun()
+        if number is not None and (number, "list") in self.play.last:
+            self.line(f"stranger someone@elsewhere.example -> bun {number}: {self.random.choice(('mine', 'throw'))}")
+
+    def form_letter(self) -> None:
+        self.clients += 1
+        who = f"seller{self.clients}"
+        text = (
+            "Hello, we offer our services as a staffing partner. We have several senior developers available "
+            f"immediately, number {self.clients} of our CV profiles is attached, with competitive rates. Would you "
+            "have 15 minutes for a call this week? / Unsubscribe here if you do not want to receive these emails."
+        )
+        self._expect_bun(who, f"{who} -> hello: Available consultants {self.clients} | {text}")
+
+    def form(self) -> None:
+        if "forms" not in self.play.given:
+            return
+        self.clients += 1
+        who = f"client{self.clients}"
+        text = f"Name: Jo / E-mail: {who}@{who}.example / Message: Can one of you look at site {self.clients}?"
+        self._expect_bun(who, f"noreply@site.example -> hello: Contact form {self.clients} | {text}")
+
+    def mail_again(self) -> None:
+        if self.play.delivered:
+            self.line("the last mail comes again")
+            if self.play.imap_up and self.play.smtp_up and self.play.sent:
+                raise Broken("\n".join(["# a mail that came twice was answered twice", *self.lines]))
+
+    def clock_back(self) -> None:
+        self.line(f"the clock goes back {self.random.choice((1, 20, 70))} minutes")
+
+    def week_passes(self) -> None:
+        if "rota" in self.play.given:
+            self.line("+5 working days")
+
+    def somebody_leaves(self) -> None:
+        gone = set(MEMBERS) - set(self.play.members)
+        keepers = {*self.play.given.get("rota", "").split(), self.play.given.get("keeper", "kim")}
+        others = [who for who in CLAIMERS if who not in gone | keepers]
+        if not gone and others:
+            self.line(f"{self.random.choice(others)} leaves the roster")
+
     def finish(self) -> None:
         """Everything runs on; in the end every request is answered, and nothing open waits for nobody."""
         for _ in range(14):
@@ -323,6 +411,8 @@ class Simulator:
     def check(self) -> None:
         for mail in self.play.sent:
             self._check_mail(mail)
+            if mail.kind == "unreachable":
+                self.answered.add(mail.lead)  # a person knows that the client does not
         office = self.play.open()
         assert not office.store.quarantined(), "a mail could not be handled"
         for lead in office.store.open_leads():
@@ -356,6 +446,10 @@ class Simulator:
         self.heard[mail.lead] = at
         if mail.kind in ("handover", "no", "word"):
             self.answered.add(mail.lead)
+        lead = self.play.open().store.lead(mail.lead)
+        by = lead.timers.get("promise") if lead else None
+        if by is not None:
+            self.promised[mail.lead] = (at, by)
 
     @property
     def _was_down(self) -> bool:
@@ -375,7 +469,12 @@ class Simulator:
             assert lead.owner in standing, f"bun {lead.id} is {lead.status} and owned by {lead.owner}"
         if lead.status == Status.CONTESTED:
             assert len(lead.claimants) >= 1, f"bun {lead.id} is contested by nobody"
-        waits = lead.due is not None or bool(lead.awaits) or lead.pending is not None
+        told, by = self.promised.get(lead.id, (self.play.now, self.play.now))
+        silent = self.heard.get(lead.id, told) <= told and lead.status != Status.TAKEN and lead.stage != "goodbye"
+        by_person = lead.id in self.spoken or "reheat_by" in self.play.given
+        kept = self.play.now <= by or not silent or by_person or self._was_down or "per_stranger" in self.play.given
+        assert kept, f"the client of bun {lead.id} was promised a word by {by}"
+        waits = lead.due is not None or bool(lead.awaits) or bool(lead.pending)
         assert waits, f"bun {lead.id} is {lead.status} and nothing will ever happen to it"
 
     def _check_claims(self) -> None:
