@@ -366,7 +366,7 @@ def _reply(desk: Desk) -> Decision:
         place = STAYS if desk.incoming.place == "sent" else DONE
         return replace(_advance(desk, lead, desk.cue("person writes", who=who, text=text)), file_to=place)
     command = verdict.reading.command if verdict.reading else None
-    if command is None:
+    if command is None or command.verb == "yes":  # a yes to what? only a request to confirm asks for one
         return _no_command(desk, lead)
     if command.verb in GENERAL_VERBS:
         return _general(desk)

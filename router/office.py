@@ -39,6 +39,7 @@ log = logging.getLogger("router")
 CARRY_CAP = 20 * 1024 * 1024  # bytes of attachments that go along with one mail
 CARRYING = frozenset({"request", "form", "forward", "post", "follow-up"})
 COUNTED_ON = frozenset({"handover", "word"})  # a colleague believes that the client has these
+TO_EVERYBODY = frozenset({"offer", "back", "second-call", "last-call", "gathered"})
 POISON_IN_A_ROW = 3
 ALERTS_A_DAY = 30
 
@@ -345,18 +346,36 @@ class Office:
             self._tell_operator_never(result)
         settled: Sequence[int] = (result.row,)
         for lead in leads:
-            kind = lead.awaits if result.kind == "gathered" else result.kind
-            who = result.to.removeprefix("@") if result.to.startswith("@") else ""
-            name = f"{'accepted' if result.outcome == 'accepted' else 'failed'}:{kind}"
-            cue = Cue(name, result.at if result.outcome == "accepted" else self.clock(), who, text=result.detail)
-            if result.outcome == "accepted" or kind in CLOCK_KINDS:
-                self.commit(of_outcome(name, protocol.advance(lead, cue, self.world())), results=settled)
+            cue = self._cue_of_result(result, lead)
+            if cue is not None:
+                decision = of_outcome(cue.name, protocol.advance(lead, cue, self.world()))
             else:
-                cue = Cue("unreachable", self.clock(), who=who, text=f"{result.kind}: {result.detail}")
-                self.commit(of_outcome(name, protocol.advance(lead, cue, self.world())), results=settled)
+                event = Event(self.clock(), "mail came back", "router", f"{result.kind}: {result.detail}")
+                decision = Decision(result.outcome, leads=(with_event(lead, event),))
+            self.commit(decision, results=settled)
             settled = ()
         if settled:
             self.commit(Decision(result.outcome), results=settled)
+
+    def _cue_of_result(self, result: Result, lead: Lead) -> Cue | None:
+        """What a delivery result says to this lead; None where it only stands in the history."""
+        kind = lead.awaits if result.kind == "gathered" else result.kind
+        who = result.to.removeprefix("@") if result.to.startswith("@") else ""
+        if result.outcome == "accepted":
+            return Cue(f"accepted:{kind}", result.at, who)
+        others_hear = result.kind in TO_EVERYBODY and who and self._others_hear(lead.id, result)
+        if kind == lead.awaits and not others_hear:
+            return Cue(f"failed:{kind}", self.clock(), who, text=result.detail)
+        if result.to == "list" or (who and who not in (lead.owner, *lead.claimants, *lead.team)):
+            return None  # the operator has heard, and nobody with a part in this bun is out of reach
+        return Cue("unreachable", self.clock(), who, text=f"{result.kind}: {result.detail}")
+
+    def _others_hear(self, lead: int, result: Result) -> bool:
+        """Whether a colleague's copy has left or may still leave, where offers go to each one by one."""
+        left = any(
+            r.outcome == "accepted" and r.kind == result.kind and lead in _leads_of(r) for r in self.store.results()
+        )
+        return left or bool(self.store.waiting(lead, result.kind))
 
     def _tell_operator_never(self, result: Result) -> None:
         if result.detail == STOPPED:  # of that the operator has heard once

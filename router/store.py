@@ -633,6 +633,12 @@ class Store:
             docs = (self._doc("outbox", row) for row in self._rows_of.get(lead, ()))
             return sum(1 for doc in docs if doc and doc["kind"] == kind and not doc.get("tries"))
 
+    def waiting(self, lead: int, kind: str) -> int:
+        """How many mails of this kind for this lead have neither left nor failed."""
+        with self._lock:
+            docs = (self._doc("outbox", row) for row in self._rows_of.get(lead, ()))
+            return sum(1 for doc in docs if doc and doc["kind"] == kind)
+
     def unsent(self) -> list[tuple[int, dict[str, Any]]]:
         return [(int(key), doc) for key, doc in self._db.scan("outbox")]
 

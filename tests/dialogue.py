@@ -33,6 +33,7 @@ Who writes: a consultant's key, or any other word for a client (acme is acme@acm
     imap is down / imap is back       mail waits on the server; nothing is heard, nothing falls due
     smtp is down / smtp is back       mail waits in the outbox
     router is down / router is back   both
+    mail to list fails                its server refuses for good whatever goes to the list, to bo, to acme
     junk finds: <a line as above>     what that line says was in Junk, received at the moment noted by `at`
     at monday 10:05 bo -> bun 1: mine the server received it then, and it is met only now
     cy leaves the roster
@@ -125,6 +126,7 @@ class Play:
         self.waiting: list[tuple[bytes, Met, str]] = []
         self.uid = 0
         self.delivered = b""
+        self.refused: set[str] = set()  # addresses whose server refuses all mail
         self.office: Office | None = None
         self.watchers: list[Callable[[Handled], None]] = []
 
@@ -183,15 +185,21 @@ class Play:
         while True:
             store.flush()
             mails = store.take(1000, self.now, SHARED) if self.smtp_up else []
+            accepted: list[Delivery] = []
             for mail in mails:
                 doc = store.get("outbox", mail.row) or {}
                 sent = Outgoing(mail.lead or 0, doc["kind"], doc["to"], mail.recipients, mail.message_id, mail.raw)
+                if set(mail.recipients) <= self.refused:
+                    failed = Delivery(mail.row, mail.lead or 0, "failed", self.now, "550 no such user")
+                    store.mark([failed])
+                    continue
+                accepted.append(Delivery(mail.row, mail.lead or 0, "accepted", self.now))
                 self.sent.append(sent)
                 self.last[sent.lead, sent.to] = sent
                 self.sent_at[sent.message_id] = self.now
                 if sent.kind in ("confirm", "one-of-us"):
                     self.secrets.append(sent)
-            store.mark([Delivery(mail.row, mail.lead or 0, "accepted", self.now) for mail in mails])
+            store.mark(accepted)
             did = self.office.take_results() if self.imap_up else False
             if not mails and not did:
                 return
@@ -531,6 +539,12 @@ def _again(reader: Reader, m: re.Match[str]) -> None:
     reader.play.deliver(reader.play.delivered)
 
 
+def _fails(reader: Reader, m: re.Match[str]) -> None:
+    who = m[1].lower()
+    member = reader.play.members.get(who)
+    reader.play.refused.add(LIST if who == "list" else member.addresses[0] if member else f"{who}@{who}.example")
+
+
 def _clock_back(reader: Reader, m: re.Match[str]) -> None:
     reader.play.open()
     reader.play.now -= timedelta(minutes=int(m[1]))
@@ -585,6 +599,7 @@ _LINES: list[tuple[str, Callable[[Reader, re.Match[str]], None]]] = [
     (rf"(?P<junk>junk )?at (?P<day>{'|'.join(DAYS)}) (?P<time>\d\d:\d\d) (?P<rest>.*)", _at),
     (r"the router restarts", _restart),
     (r"the last mail comes again", _again),
+    (r"mail to (\w+) fails", _fails),
     (r"the clock goes back (\d+) minutes", _clock_back),
     (r"(?P<who>\w+) leaves the roster", _leaves),
     (r"bun (?P<bun>\d+): (?P<facts>.*)", _known),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from router import protocol
-from router.lead import Status
+from router.lead import Lead, Pending, Status, from_doc, stamp, to_doc
 from router.protocol.table import _BY_CUE, ROWS, SECTIONS, life_table
 from router.turn import Turn
 from tests.dialogue import Play, Reader, read_dialogue
@@ -22,6 +22,7 @@ SPOKEN = (
     "claim pass yield release award offer with join together warm send throw last-call eaten lost withdrawn note "
     "cookie dough bun urgent up undo"
 )
+NEVER_MET = {"no_longer_matters"}  # cues that nobody gives to an ended lead; were one given, it would change nothing
 
 
 def test_the_readme_shows_the_table_that_the_code_runs() -> None:
@@ -80,6 +81,7 @@ def test_every_row_of_the_table_acts_in_some_dialogue(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(protocol, "find_row", watched)
     monkeypatch.setattr(protocol.table, "find_row", watched)
+    monkeypatch.setattr(protocol.anytime, "find_row", watched)
     for path in DIALOGUES:
         folder = tmp_path / path.stem
         folder.mkdir()
@@ -89,7 +91,28 @@ def test_every_row_of_the_table_acts_in_some_dialogue(tmp_path: Path, monkeypatc
     for row in ROWS:
         if row.says and row.cues and row.says not in acted:
             shown[row.section].append(row.says)
+        elif row.cues and row.act.__name__ not in acted | NEVER_MET:
+            shown[row.act.__name__] += row.cues
     assert not shown
+
+
+def test_a_report_that_the_owner_cannot_be_reached_is_no_word_from_the_owner(tmp_path: Path) -> None:
+    play = Play(tmp_path)
+    office = play.open()
+    lead = Lead(1, "Rust", Status.TAKEN, "bo", play.now, team=("bo",), taken_at=play.now, keeper_may_release=True)
+    for name in ("unreachable", "accepted:handover-owner", "failed:handover-owner", "due:nudge"):
+        after = protocol.advance(lead, protocol.Cue(name, play.now, who="bo"), office.world()).lead
+        assert after.word_at is None, name
+        assert after.keeper_may_release, name
+
+
+def test_a_store_with_one_waiting_word_opens_with_a_queue_of_one(tmp_path: Path) -> None:
+    now = Play(tmp_path).now
+    lead = Lead(1, "Rust", Status.OFFERED, "kim", now, timers={"undo": now})
+    word = {"verb": "throw", "who": "kim", "line": "throw", "at": stamp(now)}
+    read = from_doc({**to_doc(lead), "pending": word})
+    assert read.pending == (Pending("throw", "kim", "throw", at=now),)
+    assert from_doc(to_doc(read)) == read
 
 
 def write_readme() -> None:
