@@ -176,6 +176,11 @@ class Templates:
     def languages(self) -> tuple[str, ...]:
         return tuple(sorted({name.split("/")[0] for name in self.sources if "/" in name}))
 
+    def words(self, source: str) -> Mapping[str, Mapping[str, str]]:
+        """The tables that a source without a mail of its own sets ("sv/_words"), by name."""
+        module = self._environment.get_template(source).module
+        return {name: value for name, value in vars(module).items() if isinstance(value, dict)}
+
     def render(self, language: str, kind: str, facts: Mapping[str, Any]) -> tuple[str, str]:
         """(subject, marked body). Raises jinja2.TemplateError when a template is at fault."""
         # a language without this template is answered in English rather than not at all

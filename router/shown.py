@@ -169,6 +169,7 @@ def _letters(text: str) -> str:
 
 
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,250}\.[A-Za-z]{2,24}")
+_DIGIT = re.compile(r"\d")
 _PHONE = re.compile(r"(?<![\w-])\+?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?![\w-])")
 
 
@@ -176,7 +177,8 @@ def withhold(text: str, name: str = "") -> str:
     """The text without mail addresses, phone numbers and that name: they come with the award."""
     words = [re.escape(word) for word in name[:200].split() if len(word) > 2]
     hidden = re.compile(rf"\b(?:{'|'.join(words)})\b", re.I) if words else None
-    bare = _PHONE.sub("…", _ADDRESS.sub("…", text) if "@" in text else text)
+    bare = _ADDRESS.sub("…", text) if "@" in text else text
+    bare = _PHONE.sub("…", bare) if _DIGIT.search(bare) else bare
     return hidden.sub("…", bare) if hidden else bare
 
 

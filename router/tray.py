@@ -24,6 +24,7 @@ from typing import Any
 
 from router.compose import Templates
 from router.digest import freshness, text_facts
+from router.history import Tongue, tongue_of
 from router.house import House
 from router.lead import Event, Lead, Status
 from router.marks import clean_line
@@ -111,7 +112,7 @@ def render_tray(house: House, store: Store, world: World, templates: Templates |
     """The whole page, in the collective's first language. `templates`: with page sources (`read_pages`)."""
     templates = templates or _built_in()
     language = house.languages[0] if f"{house.languages[0]}/_pages" in templates.sources else "en"
-    columns = _columns(house, store, world, language)
+    columns = _columns(house, store, world, tongue_of(templates, language), language)
     facts = text_facts(
         house,
         language=language,
@@ -137,7 +138,7 @@ def _with_policy(page: str) -> str:
 # -- cards -----------------------------------------------------------------------------------------------------------
 
 
-def _columns(house: House, store: Store, world: World, language: str) -> tuple[Column, ...]:
+def _columns(house: House, store: Store, world: World, tongue: Tongue, language: str) -> tuple[Column, ...]:
     open_leads = sorted(store.open_leads(), key=lambda lead: _order(lead, world))
     groups: dict[str, list[Lead]] = {key: [] for key in COLUMNS}
     for lead in open_leads:
@@ -146,7 +147,7 @@ def _columns(house: House, store: Store, world: World, language: str) -> tuple[C
     counts = {key: len(leads) for key, leads in groups.items()}
     counts["ended"] = len(store.lead_numbers()) - len(open_leads)
     return tuple(
-        Column(key, tuple(_card(lead, house, world, language) for lead in leads), counts[key])
+        Column(key, tuple(_card(lead, house, world, tongue, language) for lead in leads), counts[key])
         for key, leads in groups.items()
     )
 
@@ -163,7 +164,7 @@ def _latest_ended(store: Store) -> list[Lead]:
     return ended[:ENDED_SHOWN]
 
 
-def _card(lead: Lead, house: House, world: World, language: str) -> Card:
+def _card(lead: Lead, house: House, world: World, tongue: Tongue, language: str) -> Card:
     brief = replace(lead, text=lead.text[:TEXT], letters=())
     shown = show_lead(brief, world, house, language, withheld=True)
     timer = min(lead.timers, key=lead.due_at, default="") if lead.is_open else ""
@@ -177,7 +178,7 @@ def _card(lead: Lead, house: House, world: World, language: str) -> Card:
         timer=timer,
         due=world.calendar.say(due, language, world.now) if due else "",
         ended="answered" if lead.ended_as == "answered" else ended_as(lead),
-        history=_history(lead.events, house, world),
+        history=_history(lead.events, house, world, tongue),
         hidden=max(0, len(lead.events) - HISTORY),
     )
 
@@ -190,14 +191,15 @@ def _names(keys: Iterable[str], world: World) -> str:
     return ", ".join(clean_line(name) for name in world.names(keys))
 
 
-def _history(events: Sequence[Event], house: House, world: World) -> tuple[Step, ...]:
+def _history(events: Sequence[Event], house: House, world: World, tongue: Tongue) -> tuple[Step, ...]:
+    withheld = house.show_client != "all"
+
     def step(event: Event) -> Step:
-        local = event.at.astimezone(house.calendar.zone).replace(microsecond=0)
-        told = (event.who, event.what, event.why)
-        if house.show_client != "all":
-            told = (event.who, withhold(event.what), withhold(event.why))
-        who, what, why = told
-        name = world.name(who) if "@" not in who else "…" if house.show_client != "all" else who
-        return Step(local.isoformat(), f"{local:%Y-%m-%d %H:%M}", clean_line(name), clean_line(what), clean_line(why))
+        local = event.at.astimezone(house.calendar.zone)
+        who, what, why = event.who, event.what, event.why
+        if withheld:
+            who, what, why = "…" if "@" in who else who, withhold(what), withhold(why)
+        words = (tongue.who(who, world), *tongue.tell(what, why))
+        return Step(f"{local:%Y-%m-%dT%H:%M:%S%z}", f"{local:%Y-%m-%d %H:%M}", *map(clean_line, words))
 
     return tuple(step(event) for event in events[-HISTORY:])

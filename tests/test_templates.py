@@ -41,7 +41,7 @@ from tests.markup import check_mail, mailto_of
 
 ROUTER = Path(__file__).parent.parent / "router"
 PAGES = ("digest", "report")  # their words and facts are tested in test_digest.py
-SHARED = ("_words", "_pages", "_layout")
+SHARED = ("_words", "_pages", "_history", "_layout")
 NAMES = (("anna", "Anna Berg"), ("bo", "Bo Ek"), ("cy", "Cy Dahl"), ("kim", "Kim Lund"))
 THINGS = ("bun", "dough")
 
