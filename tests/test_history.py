@@ -88,7 +88,7 @@ def test_all_that_is_recorded_has_words(language: str) -> None:
     table = templates().words(f"{language}/_history")
     for what, why in RECORDED:
         if what not in (VARIES, f"{VARIES} {VARIES}"):
-            assert what in table["what"], what
+            assert what in table["what"], f"{what!r} has no words; add them to what in templates/*/_history.txt"
         if why not in FREE:
             assert why in table["why"] or why in templates().words(f"{language}/_words")["reasons"], (what, why)
     assert {"… not sent", "… gathered into the hour's mail"} <= set(table["what"])
