@@ -220,6 +220,7 @@ class Play:
             office.fall_due(self.now)
             self._settle()
         self.now = max(self.now, moment)
+        office.pass_keys()  # the almanac does not need to hear
         self._settle()
 
     def _midnight(self) -> datetime:

@@ -85,6 +85,7 @@ class Simulator:
         self.play = Play(folder)
         self.reader = Reader(self.play)
         self.lines: list[str] = []
+        self.told: list[str] = []  # the lines with the mails that each led to
         self.clients = 0
         self.requests: dict[int, str] = {}  # bun → client who wrote it
         self.claimed: dict[int, set[str]] = {}  # bun → who has said "mine", and never "undo"
@@ -138,13 +139,19 @@ class Simulator:
     def line(self, text: str) -> None:
         """Play one line, and hold every rule against what it led to."""
         self.lines.append(text)
+        self.told.append(text)
         self.play.sent.clear()
         try:
             self.reader._act(text, len(self.lines))
+            self.told += [f"    {self.reader._shown(mail, [])}" for mail in self.play.sent]
             if not text.startswith("given "):
                 self.check()
         except AssertionError as error:
-            raise Broken(f"# {error}  (seed {self.seed})\n" + "\n".join(self.lines)) from error
+            raise Broken(self.dialogue(str(error))) from error
+
+    def dialogue(self, rule: str) -> str:
+        """The life so far as a dialogue file: it plays as it stands, and its first line says what is wrong with it."""
+        return f"# {rule}  (seed {self.seed})\n" + "\n".join(self.told)
 
     def live(self, steps: int) -> None:
         """A life of random steps, and then everything runs to its end."""
@@ -249,7 +256,7 @@ class Simulator:
         if who in CLAIMERS or (number, "client") in self.play.last:
             self.line(f"{who}'s robot -> bun {number}: I am away; mine is the desk by the window.")
             if self.play.imap_up and self.play.smtp_up and self.play.sent:
-                raise Broken("\n".join(["# a robot was answered", *self.lines]))
+                raise Broken(self.dialogue("a robot was answered"))
 
     def bounce(self) -> None:
         number = self.some_bun()
@@ -369,7 +376,7 @@ class Simulator:
         if self.play.delivered:
             self.line("the last mail comes again")
             if self.play.imap_up and self.play.smtp_up and self.play.sent:
-                raise Broken("\n".join(["# a mail that came twice was answered twice", *self.lines]))
+                raise Broken(self.dialogue("a mail that came twice was answered twice"))
 
     def clock_back(self) -> None:
         self.line(f"the clock goes back {self.random.choice((1, 20, 70))} minutes")
@@ -406,7 +413,7 @@ class Simulator:
 
     def _hold(self, holds: bool, rule: str) -> None:
         if not holds:
-            raise Broken(f"# {rule}  (seed {self.seed})\n" + "\n".join(self.lines))
+            raise Broken(self.dialogue(rule))
 
     def check(self) -> None:
         for mail in self.play.sent:
@@ -474,6 +481,8 @@ class Simulator:
         by_person = lead.id in self.spoken or "reheat_by" in self.play.given
         kept = self.play.now <= by or not silent or by_person or self._was_down or "per_stranger" in self.play.given
         assert kept, f"the client of bun {lead.id} was promised a word by {by}"
+        drying = {"window", "cool", "dry", "decide", "last-call"} & set(lead.timers) or lead.awaits
+        assert lead.status != Status.OFFERED or drying, f"bun {lead.id} will never dry, nor be taken: {lead.timers}"
         waits = lead.due is not None or bool(lead.awaits) or bool(lead.pending)
         assert waits, f"bun {lead.id} is {lead.status} and nothing will ever happen to it"
 

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from tests.dialogue import Play, Reader, read_dialogue
 from tests.simulator import MEMORY, Simulator, live
 
 
@@ -53,6 +54,14 @@ TestLife = Life.TestCase
 @pytest.mark.parametrize("seed", range(8))
 def test_a_life_of_sixty_steps_breaks_no_rule(seed: int) -> None:
     assert live(seed, 60).play.uid > 0
+
+
+def test_a_life_is_printed_as_a_dialogue_that_plays(tmp_path: Path) -> None:
+    """So that one which breaks a rule can be dropped into tests/dialogues/."""
+    life = live(3, 40)
+    name, steps = read_dialogue(life.dialogue("as it was"))
+    assert name.startswith("as it was")
+    Reader(Play(tmp_path)).run(steps)
 
 
 @pytest.mark.torture

@@ -175,7 +175,7 @@ def nobody_in_time(turn: Turn) -> None:
 def cool_down(turn: Turn) -> None:
     turn.stop("cool")
     if "window" in turn.lead.timers:  # judged first
-        turn.start(cool=turn.lead.timers["window"])
+        turn.start(cool=turn.lead.due_at("window"))  # which may wait for a claim that is being confirmed
         return
     turn.set(stage="cooling", awaits="second-call")
     turn.record("nobody yet", why="one working day without a claim", who="router")
@@ -224,7 +224,8 @@ def dry_out(turn: Turn) -> None:
 def claim_outlives_deadline(turn: Turn) -> None:
     """A standing claim keeps the bun from drying or being thrown: its short window is judged first."""
     name = turn.cue.name.removeprefix("due:")
-    turn.start(**{name.replace("-", "_"): turn.lead.timers.get("window", turn.in_time(turn.world.terms.short_window))})
+    window = turn.lead.due_at("window") if "window" in turn.lead.timers else turn.in_time(turn.world.terms.short_window)
+    turn.start(**{name.replace("-", "_"): window})
 
 
 @row("", (OFFERED,), ("due:last-call",), when=lambda turn: bool(turn.lead.pending), says="", then="")
