@@ -452,15 +452,19 @@ def _delivery(mail: Unsent, outcome: Outcome, at: datetime) -> Delivery:
     match outcome:
         case Accepted(retry_at=retry) if retry is not None and outcome.rest:
             why = "; ".join(each.reply for each in outcome.refused)
-            return Delivery(mail.row, lead, "later", at, why, retry, outcome.rest)
+            return Delivery(mail.row, lead, "later", at, why, retry, outcome.rest, refused=_for_good(outcome))
         case Accepted():
-            return Delivery(mail.row, lead, "accepted", at, "; ".join(e.address for e in outcome.refused))
+            return Delivery(mail.row, lead, "accepted", at, refused=_for_good(outcome))
         case Later(reason=reason, retry_at=retry):
             return Delivery(mail.row, lead, "later", at, reason, retry)
         case Paused(reason=reason, until=until):
             return Delivery(mail.row, lead, "later", at, reason, until, tried=False)
         case Never(reason=reason):
             return Delivery(mail.row, lead, "failed", at, reason)
+
+
+def _for_good(outcome: Accepted) -> tuple[tuple[str, str], ...]:
+    return tuple((each.address, each.reply) for each in outcome.refused if each.permanent)
 
 
 def make_inbox(settings: Settings) -> Inbox:

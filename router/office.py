@@ -342,7 +342,7 @@ class Office:
 
     def _take_result(self, result: Result) -> None:
         leads = [lead for lead in map(self.store.lead, _leads_of(result)) if lead is not None]
-        if result.outcome != "accepted":
+        if result.outcome == "failed":
             self._tell_operator_never(result)
         settled: Sequence[int] = (result.row,)
         for lead in leads:
@@ -363,6 +363,9 @@ class Office:
         who = result.to.removeprefix("@") if result.to.startswith("@") else ""
         if result.outcome == "accepted":
             return Cue(f"accepted:{kind}", result.at, who)
+        if result.outcome == "refused":  # a colleague in copy also has a mail of their own, which says so too
+            told = f"{result.kind}: {result.detail}"
+            return Cue("unreachable", self.clock(), text=told) if result.to == lead.client else None
         others_hear = result.kind in TO_EVERYBODY and who and self._others_hear(lead.id, result)
         if kind == lead.awaits and not others_hear:
             return Cue(f"failed:{kind}", self.clock(), who, text=result.detail)

@@ -62,7 +62,10 @@ class Filing:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a mail whose lead waits for it. `outcome` is "accepted" or "failed"."""
+    """What became of a mail whose lead waits for it. `outcome` is "accepted", "failed", or "refused".
+
+    Refused is a mail that reached others and never will reach the address in `to`.
+    """
 
     row: int
     lead: int
@@ -567,6 +570,7 @@ class Store:
                 doc = self._doc("outbox", change.row)
                 if doc is None:
                     continue
+                results += self._refusals(change, doc, len(results))
                 if change.retry_at is not None:
                     doc = _deferred(doc, change)
                     puts["outbox"][str(change.row)] = doc
@@ -583,9 +587,19 @@ class Store:
         """What the mail thread must hear: mail that starts a clock, and mail that will never arrive."""
         if change.outcome == "accepted" and doc["kind"] not in CLOCK_KINDS:
             return []
+        if change.outcome == "failed" and doc.get("part"):  # some have it; these never will
+            return self._refusals(replace(change, refused=tuple((a, change.detail) for a in doc["rcpt"])), doc, so_far)
         row = self._numbers["results"] + 1 + so_far
         leads = tuple(doc.get("leads", ()))
         return [Result(row, doc["lead"], doc["kind"], doc["to"], change.outcome, change.at, change.detail, leads)]
+
+    def _refusals(self, change: Delivery, doc: Mapping[str, Any], so_far: int) -> list[Result]:
+        """Recipients of a mail that reached others."""
+        row, lead, kind = self._numbers["results"] + 1 + so_far, doc["lead"], doc["kind"]
+        return [
+            Result(row + i, lead, kind, address, "refused", change.at, reply)
+            for i, (address, reply) in enumerate(change.refused)
+        ]
 
     def _after_marking(self, changes: Sequence[Delivery], results: Sequence[Result]) -> None:
         for change in changes:
@@ -657,6 +671,7 @@ class Delivery:
     detail: str = ""
     retry_at: datetime | None = None
     recipients: tuple[str, ...] | None = None  # those still to be reached, when some were
+    refused: tuple[tuple[str, str], ...] = ()  # (address, reply) of those whom it will never reach, when some were
     tried: bool = True
 
 
@@ -697,6 +712,7 @@ def _deferred(doc: Mapping[str, Any], change: Delivery) -> dict[str, Any]:
         out.setdefault("first", stamp(change.at))
     if change.recipients is not None:
         out["rcpt"] = list(change.recipients)
+        out["part"] = True
     return out
 
 

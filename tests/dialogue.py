@@ -193,7 +193,8 @@ class Play:
                     failed = Delivery(mail.row, mail.lead or 0, "failed", self.now, "550 no such user")
                     store.mark([failed])
                     continue
-                accepted.append(Delivery(mail.row, mail.lead or 0, "accepted", self.now))
+                gone = tuple((each, "550 no such user") for each in mail.recipients if each in self.refused)
+                accepted.append(Delivery(mail.row, mail.lead or 0, "accepted", self.now, refused=gone))
                 self.sent.append(sent)
                 self.last[sent.lead, sent.to] = sent
                 self.sent_at[sent.message_id] = self.now
