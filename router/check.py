@@ -9,13 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+from router.compose import TemplateFault, Templates
 from router.config import ConfigError, Settings
+from router.digest import render_page, weekly
 from router.inbox import Inbox, InboxError
 from router.journal import StoreError
 from router.outbox import check_server
-from router.start import read_key, read_templates
+from router.people import build_world
+from router.report import report, report_html
+from router.start import house_of, read_key, read_templates
 from router.store import Store
+from router.tray import render_tray
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,14 @@ def _store(settings: Settings) -> str:
     path = settings.store.path
     if not path.parent.is_dir():
         raise ValueError(f"the folder {path.parent} does not exist; make it")
-    if not path.exists() and not path.with_name(path.name + ".journal").exists():
+    if not _is_made(path):
         return f"{path} will be made at the first run"
     store = Store(path, read_only=True)
     return f"{path}, {len(store.lead_numbers())} leads, {len(store.open_leads())} open"
+
+
+def _is_made(store: Path) -> bool:
+    return store.exists() or store.with_name(store.name + ".journal").exists()
 
 
 def _templates(settings: Settings) -> str:
@@ -76,7 +86,30 @@ def _templates(settings: Settings) -> str:
     missing = [language for language in settings.collective.languages if language not in templates.languages()]
     if missing:
         raise ValueError(f"no templates in {', '.join(missing)}; clients there are answered in another language")
+    for page, fault in _page_faults(settings, templates):
+        raise ValueError(f"{page}.html cannot be made: {fault}")
     return ", ".join(templates.languages())
+
+
+def _page_faults(settings: Settings, templates: Templates) -> Iterator[tuple[str, str]]:
+    """Each of the operator's pages that cannot be made of what the store holds now."""
+    path = settings.store.path
+    if settings.templates.folder is None or not _is_made(path):
+        return
+    house = house_of(settings, settings.collective.address, read_key(settings.trust.key_file, make=False))
+    now = datetime.now(UTC)
+    store = Store(path, read_only=True)
+    world = build_world(house, store, now)
+    makers: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("digest", lambda: render_page(templates, "digest", house, digest=weekly(house, store, world, now))),
+        ("report", lambda: report_html(report(house, store, world, now), house, templates)),
+        ("tray", lambda: render_tray(house, store, world, templates)),
+    )
+    for page, make in makers:
+        try:
+            make()
+        except TemplateFault as fault:
+            yield page, str(fault)
 
 
 def _imap(settings: Settings) -> Iterator[Checked]:

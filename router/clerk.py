@@ -21,6 +21,7 @@ from typing import Any
 
 from router import happiness
 from router.almanac import Almanac, Daily, Every, Monthly, Rhythm, Weekly
+from router.compose import TemplateFault
 from router.config import Settings
 from router.decide import Decision
 from router.digest import monthly_mail, weekly_mail
@@ -30,7 +31,7 @@ from router.journal_files import overwrite_file, put_file
 from router.mime import rfc5322_date, write_mail
 from router.office import Office
 from router.store import ensure_folder
-from router.tray import read_pages, write_tray
+from router.tray import write_tray
 from router.turn import Mail
 from router.view import Aside
 
@@ -96,11 +97,11 @@ class Clerk:
     # -- by the calendar ---------------------------------------------------------------------------------------------
 
     def _digest(self, moment: datetime) -> None:
-        pages, to = read_pages(self.office.templates), self.settings.digest.to
+        pages, to = self.office.templates, self.settings.digest.to
         self.office.commit(weekly_mail(self.office.house, self.store, self.office.world(), moment, pages, to))
 
     def _report(self, moment: datetime) -> None:
-        pages, to = read_pages(self.office.templates), self.settings.digest.report_to
+        pages, to = self.office.templates, self.settings.digest.report_to
         self.office.commit(monthly_mail(self.office.house, self.store, self.office.world(), moment, pages, to))
 
     def _happiness(self, moment: datetime) -> None:
@@ -293,9 +294,11 @@ class Clerk:
             return
         self._tray_of = store.sequence
         try:
-            write_tray(path, self.office.house, store, self.office.world(), read_pages(self.office.templates))
+            write_tray(path, self.office.house, store, self.office.world(), self.office.templates)
         except OSError as error:
             log.warning("the tray page cannot be written: %s", error.strerror)
+        except TemplateFault as fault:
+            log.warning("the tray page cannot be made: tray.html: %s", fault)
 
 
 def requests_folder(store: Path) -> Path:

@@ -508,7 +508,6 @@ def report(
 
     from router.report import csv_rows, report_html, report_json, report_text
     from router.report import report as sum_up
-    from router.tray import read_pages
 
     _, office = _reading(config)
     house, now = office.house, _now()
@@ -518,7 +517,7 @@ def report(
     elif as_json:
         print(json.dumps(report_json(found), ensure_ascii=False))
     elif as_html:
-        print(report_html(found, house, read_pages(office.templates)), end="")
+        print(report_html(found, house, office.templates), end="")
     else:
         print(report_text(found, house, office.templates), end="")
 
@@ -531,7 +530,7 @@ def tray(
     ] = None,
 ) -> None:
     """Every bun at a glance, as one HTML page."""
-    from router.tray import read_pages, write_tray
+    from router.tray import write_tray
 
     settings, office = _reading(config)
     path = out_file or settings.store.tray
@@ -539,7 +538,7 @@ def tray(
         raise Sorry("where to? Name a file with --out, or set tray under [store]")
     try:
         world = build_world(office.house, office.store, _now())
-        write_tray(path, office.house, office.store, world, read_pages(office.templates))
+        write_tray(path, office.house, office.store, world, office.templates)
     except OSError as error:
         raise Sorry(f"{path} cannot be written: {error.strerror}", 1) from None
     print(path)

@@ -48,6 +48,7 @@ from router.shown import Shown, begins_with_greeting, ends_with_name, show_fact,
 from router.turn import Mail, World
 from router.worktime import say_span
 
+TemplateFault = jinja2.TemplateError  # so that no other room need know who renders
 LANGUAGES = ("en", "sv", "de", "fr", "es", "nl")
 QUARTER = timedelta(minutes=15)
 
@@ -174,7 +175,15 @@ class Templates:
         self._environment.globals.update(heading=mark_heading)
 
     def languages(self) -> tuple[str, ...]:
-        return tuple(sorted({name.split("/")[0] for name in self.sources if "/" in name}))
+        return tuple(sorted(name.removesuffix("/_words") for name in self.sources if name.endswith("/_words")))
+
+    def fault_in(self, source: str) -> str:
+        """What is wrong with how a source is written; "" when it can be used."""
+        try:
+            self._environment.get_template(source)
+        except jinja2.TemplateSyntaxError as error:
+            return f"line {error.lineno}: {error.message}"
+        return ""
 
     def words(self, source: str) -> Mapping[str, Mapping[str, str]]:
         """The tables that a source without a mail of its own sets ("sv/_words"), by name."""

@@ -410,7 +410,8 @@ def run_demo(folder: Path, keep: bool, console: Console) -> int:
         except TimeoutError as error:
             story.tell(f"the story stopped: {escape(str(error))}", "red")
         faults = check_outcome(stage)
-        write_tray(folder / "tray.html", stage.office.house, stage.office.store, stage.office.world())
+        office = stage.office
+        write_tray(folder / "tray.html", office.house, office.store, office.world(), office.templates)
         _tell_end(stage, story, faults)
         if keep and not faults:
             _keep_open(stage, story)

@@ -18,7 +18,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from router import happiness
-from router.compose import LANGUAGES, Templates
+from router.compose import LANGUAGES, TemplateFault, Templates
 from router.decide import Decision
 from router.house import House
 from router.lead import ENDED, Event, Lead, Status
@@ -391,7 +391,7 @@ def weekly_mail(
         digest = _digest(week, house, world, language, reader)
         facts: dict[str, Any] = {"digest": digest, "slot": moment.isoformat()}
         if templates is not None:
-            facts["html"] = render_page(templates, "digest", digest=digest, house=house)
+            facts["html"] = page_or_none(templates, "digest", house, digest=digest)
         mails.append((Mail("digest", f"@{reader}" if reader else to or "list", facts), None))
     return Decision("digest", f"the week's digest, {len(week.open)} open", mails=tuple(mails))
 
@@ -422,7 +422,18 @@ def text_facts(house: House, **facts: Any) -> dict[str, Any]:
     return {"collective": clean_line(house.name), "words": house.words, "marker": "", **facts}
 
 
+def page_or_none(templates: Templates, page: str, house: House, **facts: Any) -> str:
+    """The page; "" where the operator's own is at fault, so that the mail goes out with the HTML of its text.
+
+    `bun-router check` tells of the fault.
+    """
+    try:
+        return render_page(templates, page, house, **facts)
+    except TemplateFault:
+        return ""
+
+
 def render_page(templates: Templates, page: str, house: House, **facts: Any) -> str:
-    """A page source (`page/digest`) with its facts; its first line is the title."""
+    """A page source (`page/digest`) with its facts; its first line is the title. Raises TemplateFault."""
     _, body = templates.render("page", page, text_facts(house, **facts))
     return body

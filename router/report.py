@@ -18,7 +18,17 @@ from typing import Any
 
 from router.compose import Templates
 from router.decide import FREE_MAIL, Decision
-from router.digest import Books, Times, brief, first_word_at, reading_language, render_page, sum_up, text_facts
+from router.digest import (
+    Books,
+    Times,
+    brief,
+    first_word_at,
+    page_or_none,
+    reading_language,
+    render_page,
+    sum_up,
+    text_facts,
+)
 from router.house import House
 from router.lead import ENDED, Lead, Status, stamp
 from router.marks import clean_line, to_text
@@ -366,6 +376,6 @@ def monthly_mail(
     found = report(house, store, world, until, language)
     facts: dict[str, Any] = {"report": found, "slot": moment.isoformat()}
     if templates is not None:
-        facts["html"] = report_html(found, house, templates)
+        facts["html"] = page_or_none(templates, "report", house, report=found)
     mail = Mail("report", to or (f"@{key}" if key else "list"), facts)
     return Decision("report", f"the report on {found.total} requests", mails=((mail, None),))

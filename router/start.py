@@ -48,13 +48,23 @@ def _make_key(path: Path) -> bytes:
 
 
 def read_templates(folder: Path | None) -> Templates:
-    """The templates of the package, each overridden by a file of the same name in the operator's folder."""
+    """The templates and pages of the package, each overridden by a file of the same name in the operator's folder.
+
+    Raises ConfigError naming each of the operator's files that cannot be used.
+    """
     sources = dict(_sources(_own_templates()))
-    if folder is not None:
-        if not folder.is_dir():
-            raise ConfigError((f"templates.folder: {folder} is no folder",), str(folder))
-        sources.update(_sources(folder))
-    return Templates(sources)
+    if folder is None:
+        return Templates(sources)
+    if not folder.is_dir():
+        raise ConfigError((f"templates.folder: {folder} is no folder",), str(folder))
+    own = dict(_sources(folder))
+    templates = Templates({**sources, **own})
+    known = {name.partition("/")[2] for name in sources}
+    faults = [f"{name}: there is no such template" for name in own if name.partition("/")[2] not in known]
+    faults += [f"{name}: {fault}" for name in own if (fault := templates.fault_in(name))]
+    if faults:
+        raise ConfigError(tuple(f"templates.folder: {fault}" for fault in faults), str(folder))
+    return templates
 
 
 def _own_templates() -> Traversable:
@@ -64,12 +74,22 @@ def _own_templates() -> Traversable:
 
 
 def _sources(folder: Traversable | Path) -> Iterator[tuple[str, str]]:
-    for language in sorted(folder.iterdir(), key=lambda each: each.name):
-        if not language.is_dir():
-            continue
-        for file in language.iterdir():
-            if file.name.endswith(".txt"):
-                yield f"{language.name}/{file.name.removesuffix('.txt')}", file.read_text(encoding="utf-8")
+    """ "sv/offer" from sv/offer.txt, "page/tray" from tray.html."""
+    for each in sorted(folder.iterdir(), key=lambda each: each.name):
+        if each.is_dir():
+            for file in each.iterdir():
+                if file.name.endswith(".txt"):
+                    yield f"{each.name}/{file.name.removesuffix('.txt')}", _text(file)
+        elif each.name.endswith(".html"):
+            yield f"page/{each.name.removesuffix('.html')}", _text(each)
+
+
+def _text(file: Traversable | Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError((f"templates.folder: {file.name} cannot be read: {what}",), str(file)) from None
 
 
 def house_of(settings: Settings, installation: str, key: bytes) -> House:

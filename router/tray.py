@@ -16,9 +16,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,6 @@ from router.lead import Event, Lead, Status
 from router.marks import clean_line
 from router.report import ended_as
 from router.shown import Shown, show_lead, withhold
-from router.start import read_templates
 from router.store import Store
 from router.turn import World
 
@@ -75,25 +72,8 @@ class Column:
     count: int
 
 
-def read_pages(templates: Templates) -> Templates:
-    """The same templates and the page sources beside them (templates/*.html) as "page/<name>"."""
-    inside = resources.files("router") / "templates"
-    folder = inside if inside.is_dir() else Path(__file__).parent.parent / "templates"
-    pages = {
-        f"page/{file.name.removesuffix('.html')}": file.read_text(encoding="utf-8")
-        for file in folder.iterdir()
-        if file.name.endswith(".html")
-    }
-    return Templates({**pages, **templates.sources})
-
-
-@lru_cache(maxsize=1)
-def _built_in() -> Templates:
-    return read_pages(read_templates(None))
-
-
-def write_tray(path: Path, house: House, store: Store, world: World, templates: Templates | None = None) -> None:
-    """Put the page in place at once: temp, fsync, rename; readable by its group. Raises OSError."""
+def write_tray(path: Path, house: House, store: Store, world: World, templates: Templates) -> None:
+    """Put the page in place at once: temp, fsync, rename; readable by its group. Raises OSError, TemplateFault."""
     content = render_tray(house, store, world, templates).encode("utf-8", "replace")
     temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -108,9 +88,8 @@ def write_tray(path: Path, house: House, store: Store, world: World, templates: 
         raise
 
 
-def render_tray(house: House, store: Store, world: World, templates: Templates | None = None) -> str:
-    """The whole page, in the collective's first language. `templates`: with page sources (`read_pages`)."""
-    templates = templates or _built_in()
+def render_tray(house: House, store: Store, world: World, templates: Templates) -> str:
+    """The whole page, in the collective's first language. Raises TemplateFault."""
     language = house.languages[0] if f"{house.languages[0]}/_pages" in templates.sources else "en"
     columns = _columns(house, store, world, tongue_of(templates, language), language)
     facts = text_facts(

@@ -20,12 +20,11 @@ from router.lead import Claim, Event, Lead, Pass, Status
 from router.marks import to_text
 from router.people import build_world
 from router.start import read_templates
-from router.tray import read_pages
 from router.turn import Mail, World
 from router.view import EmptyView
 from router.worktime import Calendar
 
-TEMPLATES = read_pages(read_templates(None))
+TEMPLATES = read_templates(None)
 NOW = datetime(2026, 3, 16, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Stockholm
 PEOPLE = {"anna": "Anna Berg", "bo": "Bo Ek", "cy": "Cy Falk", "di": "Di Gren"}
 

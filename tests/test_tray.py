@@ -24,7 +24,7 @@ from router.lead import Event, Lead, Status
 from router.people import build_world
 from router.store import Store
 from router.tray import ENDED_SHOWN, HISTORY, render_tray, write_tray
-from tests.test_digest import NOW, WEEK, days_ago, house, lead
+from tests.test_digest import NOW, TEMPLATES, WEEK, days_ago, house, lead
 
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), "")
 VOID = frozenset({"meta", "br", "input", "hr", "img", "link"})
@@ -40,7 +40,7 @@ def kept(folder: Path, leads: Sequence[Lead]) -> Store:
 
 def page(folder: Path, leads: Sequence[Lead] = WEEK, language: str = "en", show: str = "name") -> str:
     where, store = house(languages=(language,), show_client=show), kept(folder, leads)
-    return render_tray(where, store, build_world(where, store, NOW))
+    return render_tray(where, store, build_world(where, store, NOW), TEMPLATES)
 
 
 class Checked(HTMLParser):
@@ -171,12 +171,12 @@ def test_the_file_is_replaced_whole_and_only_its_group_reads_it(tmp_path: Path) 
     path = tmp_path / "tray.html"
     path.write_text("old")
     reader = path.open()
-    write_tray(path, where, store, build_world(where, store, NOW))
+    write_tray(path, where, store, build_world(where, store, NOW), TEMPLATES)
     assert reader.read() == "old", "whoever reads it keeps what they opened"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert "Request 1" in path.read_text()
     with pytest.raises(OSError):
-        write_tray(tmp_path / "nowhere" / "tray.html", where, store, build_world(where, store, NOW))
+        write_tray(tmp_path / "nowhere" / "tray.html", where, store, build_world(where, store, NOW), TEMPLATES)
     assert sorted(each.suffix for each in tmp_path.iterdir() if "tray" in each.name) == [".html"]
 
 
@@ -187,9 +187,9 @@ def test_a_thousand_open_buns_take_less_than_a_second(tmp_path: Path) -> None:
     leads = [lead(n + 1, n / 33, states[n % 3], "anna", text="We need help. " * 60, events=steps) for n in range(1000)]
     where, store = house(), kept(tmp_path, leads)
     world = build_world(where, store, NOW)
-    render_tray(where, store, world)
+    render_tray(where, store, world, TEMPLATES)
     began = time.process_time()
-    text = render_tray(where, store, world)
+    text = render_tray(where, store, world, TEMPLATES)
     assert time.process_time() - began < 1.0
     assert text.count("<article") == 1000
 
@@ -232,7 +232,7 @@ addEventListener("load", () => setTimeout(() => {
 @BROWSER
 def test_in_a_browser_it_fits_phone_and_desk_and_its_filter_works_under_its_policy(tmp_path: Path) -> None:
     where, store = house(), kept(tmp_path, [*WEEK, lead(50, 1, subject="W" * 150)])
-    write_tray(tmp_path / "tray.html", where, store, build_world(where, store, NOW))
+    write_tray(tmp_path / "tray.html", where, store, build_world(where, store, NOW), TEMPLATES)
     (tmp_path / "probe.html").write_text(PROBE)
     flags = ("--allow-file-access-from-files", "--virtual-time-budget=2000", "--dump-dom")
     dom = browse(tmp_path, tmp_path / "probe.html", *flags)
@@ -244,7 +244,7 @@ def test_in_a_browser_it_fits_phone_and_desk_and_its_filter_works_under_its_poli
 @BROWSER
 def test_in_a_browser_dark_and_light_are_different_pictures(tmp_path: Path) -> None:
     where, store = house(), kept(tmp_path, WEEK)
-    write_tray(tmp_path / "tray.html", where, store, build_world(where, store, NOW))
+    write_tray(tmp_path / "tray.html", where, store, build_world(where, store, NOW), TEMPLATES)
     pictures = []
     for scheme in ("0", "1"):
         shot = tmp_path / f"{scheme}.png"

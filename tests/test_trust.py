@@ -33,7 +33,7 @@ from router.lead import Lead
 from router.message import read_message
 from router.people import build_world
 from router.report import report, report_html
-from router.tray import read_pages, render_tray
+from router.tray import render_tray
 from router.triage import Incoming, Verdict, triage
 from router.trust import prove
 from tests.dialogue import DOMAIN, LIST, SHARED, Play, Reader
@@ -708,7 +708,7 @@ def test_html_and_templates_in_a_mail_stay_text_in_mails_tray_digest_and_report(
     desk.says("bo -> bun 3: mine")
     desk.says(f"anna -> bun 3: note {HTML}")
     desk.play.move(desk.play.now + timedelta(days=2))
-    pages, world = read_pages(desk.office.templates), build_world(desk.house, desk.store, desk.play.now)
+    pages, world = desk.office.templates, build_world(desk.house, desk.store, desk.play.now)
     digest = weekly_mail(desk.house, desk.store, world, desk.play.now, pages, "")
     desk.office.commit(digest)
     desk.play._settle()
