@@ -146,7 +146,8 @@ class Clerk:
     def _housekeeping(self, moment: datetime) -> None:
         from router.privacy import expire
 
-        expire(self.store, self.settings.store.keep_months, self.office.clock())
+        if expire(self.office, self.settings.store.keep_months):
+            self._tray_of = -1
 
     # -- the canary, and the probe for plus addresses ----------------------------------------------------------------
 
@@ -226,7 +227,11 @@ class Clerk:
             case "forget":
                 from router.privacy import forget
 
-                return forget(self.office, str(request["address"]))
+                own = (self.settings.store.tray, self.settings.store.health_file)
+                said = forget(self.office, str(request["address"]), filter(None, own))
+                self._tray_of = -1
+                self._write_tray()
+                return said
             case "retry":
                 return self._retry(int(request["number"]))
             case "drop":

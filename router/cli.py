@@ -396,7 +396,7 @@ def forget(
 ) -> None:
     """Erase a person's data from the store and all that is kept beside it; list their mails on the mail server."""
     settings = _settings(config)
-    print(ask_daemon(settings, {"do": "forget", "address": address}))
+    print(f"{address}: {ask_daemon(settings, {'do': 'forget', 'address': address})}")
     from router.daemon import make_inbox
     from router.inbox import InboxError
 

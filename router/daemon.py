@@ -513,6 +513,10 @@ def notify(state: str) -> None:
 
 
 def describe(handled: Handled) -> str:
-    """One line for the log: what a mail was and why, never what it said."""
+    """One line for the log: what a mail was, which word it held, why its writer is believed; nothing that it says."""
+    verdict = handled.verdict
+    command = verdict.reading.command if verdict and verdict.reading else None
+    facts = [command.verb] if command else []
+    facts += [verdict.proof.how] if verdict and verdict.proof else []
     lead = f" (bun {handled.lead})" if handled.lead else ""
-    return f"{handled.kind}{lead}: {handled.reason}"
+    return f"{handled.kind}{lead}" + (f": {', '.join(facts)}" if facts else "")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ from router.triage import Incoming, Verdict, plain_subject, read_words, triage
 from router.turn import Cue, Mail, World
 
 log = logging.getLogger("router")
+_ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")  # of people, who are nobody's business in a log
 
 CARRY_CAP = 20 * 1024 * 1024  # bytes of attachments that go along with one mail
 CARRYING = frozenset({"request", "form", "forward", "post", "follow-up"})
@@ -245,7 +247,7 @@ class Office:
         """
         if once and self.store.said_once(once):
             return False
-        log.warning("%s: %s", what, detail)
+        log.warning("%s: %s", what, _ADDRESS.sub("…", detail))
         now = self.clock()
         count = self._count("alerts", now)
         if not what.endswith("-back"):
@@ -410,9 +412,12 @@ class Office:
 
         states = self.store.people_states()
         world = self.world()
-        for key in self.house.members:
-            if key not in states or states[key].left:
-                self.commit(Decision("roster", f"{key} is on the roster", people=(PersonState(key),)))
+        for key, member in self.house.members.items():
+            state = states.get(key)
+            state = PersonState(key) if state is None or state.left else state
+            known = replace(state, name=member.name, addresses=member.addresses)
+            if known != states.get(key):
+                self.commit(Decision("roster", f"{key} is on the roster", people=(known,)))
         for key, state in states.items():
             if key in self.house.members or state.left:
                 continue

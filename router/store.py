@@ -486,10 +486,10 @@ class Store:
         with self._lock:
             self._put_lead(lead)
 
-    def drop_row(self, row: int, lead: int) -> None:
-        """Stage the removal of an unsent mail, unless it is in flight."""
+    def drop_row(self, row: int, lead: int, *, in_flight: bool = False) -> None:
+        """Stage the removal of an unsent mail; with `in_flight` also of one that is just leaving, for the last time."""
         with self._lock:
-            if row not in self._flying:
+            if in_flight or row not in self._flying:
                 self._forget_row(row, lead)
 
     def reload_after_erasing(self) -> None:
@@ -758,6 +758,8 @@ def _person_doc(state: PersonState) -> dict[str, Any]:
         doc["available_since"] = state.available_since.isoformat()
     if state.left:
         doc["left"] = True
+    if state.addresses:
+        doc |= {"name": state.name, "addresses": list(state.addresses)}
     return doc
 
 
@@ -770,6 +772,8 @@ def _person_from(doc: Mapping[str, Any]) -> PersonState:
         tuple(doc["skills"]) if "skills" in doc else None,
         date.fromisoformat(since) if since else None,
         doc.get("left", False),
+        doc.get("name", ""),
+        tuple(doc.get("addresses", ())),
     )
 
 

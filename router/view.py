@@ -40,6 +40,8 @@ class PersonState:
     skills: tuple[str, ...] | None = None
     available_since: date | None = None
     left: bool = False  # was on the roster, and is no more
+    name: str = ""  # as the roster had them last, so that somebody who has left can be found and forgotten
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

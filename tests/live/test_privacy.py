@@ -1,0 +1,164 @@
+"""Against a real mail server, with the daemon running: forgetting leaves no byte, and nothing secret is written.
+
+Bodies and passwords carry marks; afterwards every file that was written, every line that was logged and every command
+line in /proc is searched for them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.house import DOMAIN, LIST, Running, sent_to, wait_for
+from tests.servers import Dovecot, RecordingSmtp
+from tests.test_privacy import files_with
+
+pytestmark = [pytest.mark.live, pytest.mark.dovecot]
+_users = itertools.count(1)
+BODY, SECRET, NAME, ADDRESS = "whispering-heron", "s3cret-of-the-otter", "Maria Falkenberg", "maria@falken.example"
+
+
+class Marked(Running):
+    """A house whose every logger writes everything, and that breaks on mails with "poison" in their subject."""
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "tests.marked_run", *words, "--config", str(self.config)]
+
+
+@pytest.fixture
+def smtp() -> Iterator[RecordingSmtp]:
+    with RecordingSmtp() as server:
+        yield server
+
+
+@pytest.fixture
+def house(tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp) -> Iterator[Marked]:
+    user = f"privacy{next(_users)}"
+    more = '[[consultant]]\nkey = "x"\nname = "X"\naddresses = ["x@coll.example"]\n'
+    running = Marked(tmp_path, dovecot.plain_port, smtp.port, user, dovecot.PASSWORD, more=more)
+    yield running
+    running.kill()
+
+
+def _client(house: Running, subject: str, text: str) -> bytes:
+    return house.mail(f"{NAME} <{ADDRESS}>", subject, text)
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_forgetting_leaves_no_byte_beside_the_store_nor_on_the_mail_server(
+    house: Marked, dovecot: Dovecot, smtp: RecordingSmtp, is_running: bool
+) -> None:
+    house.start("--verbose")
+    dovecot.deliver(house.user, _client(house, "Help", f"Can one of you help with the {BODY} of ours?"))
+    dovecot.deliver(house.user, _client(house, "poison", f"The {BODY} again"))
+    dovecot.deliver(house.user, house.mail("jo@acme.example", "Other", "Can one of you help us with a thing in May?"))
+    offer = wait_for(lambda: sent_to(smtp.mails, LIST, BODY))[0]
+    dovecot.deliver(
+        house.user, house.mail(f"bo@{DOMAIN}", "Re: offer", f"mine, the {BODY} is dear to me", answers=offer)
+    )
+    wait_for(lambda: sent_to(smtp.mails, f"bo@{DOMAIN}", BODY), why="a receipt")
+    wait_for(lambda: not dovecot.mails(house.user), why="all filed")
+    if not is_running:
+        assert house.stop() == 0
+    assert files_with(house.store_path.parent, ADDRESS, BODY)
+    listed = house.call("forget", ADDRESS)
+    assert f"{ADDRESS}: erased from 1 leads" in listed
+    assert "Buns/Handled: 1 mails (UID " in listed or "Buns.Handled: 1 mails (UID " in listed
+    deleted = house.call("forget", ADDRESS, "--mailbox")
+    assert "mails deleted" in deleted
+    words = (ADDRESS, NAME, BODY)
+    if is_running:
+        wait_for(lambda: not files_with(house.store_path.parent, *words), why="what was in flight has landed")
+        assert house.stop() == 0
+    assert files_with(house.folder, *words) == []
+    assert "heron" not in house.log() and "falken" not in house.log().lower()
+    left = [raw for folder in ("INBOX", "Buns.Handled", "Buns.Quarantine") for raw in dovecot.mails(house.user, folder)]
+    assert not [raw for raw in left if ADDRESS.encode() in raw.partition(b"\n\n")[0]]
+    assert any(b"jo@acme.example" in raw for raw in left), "others' mail is where it was"
+    assert [lead["client"] for lead in house.status()] == ["jo@acme.example"]
+
+
+def test_no_body_is_logged_at_any_level_also_not_of_a_mail_that_breaks_us(
+    house: Marked, dovecot: Dovecot, smtp: RecordingSmtp
+) -> None:
+    house.start("--verbose")
+    dovecot.deliver(house.user, _client(house, f"About the {BODY}", f"Can one of you help with the {BODY} of ours?"))
+    offer = wait_for(lambda: sent_to(smtp.mails, LIST, BODY))[0]
+    for text in (f"mine, {BODY}", f"note {BODY}", f"what is the {BODY}?", f"warm {BODY}", f"away until the {BODY}"):
+        dovecot.deliver(house.user, house.mail(f"bo@{DOMAIN}", "Re: offer", text, answers=offer))
+    dovecot.deliver(
+        house.user,
+        house.mail(
+            f"bo@{DOMAIN}",
+            f"Fwd: {BODY}",
+            f"Look\n\n---- Forwarded message ----\nFrom: {ADDRESS}\nSubject: {BODY}\n\n{BODY}",
+        ),
+    )
+    for number in range(4):
+        dovecot.deliver(house.user, _client(house, f"poison {number}", f"The {BODY} breaks {number}"))
+    dovecot.deliver(house.user, b"\r\n\r\n" + BODY.encode())
+    wait_for(lambda: not dovecot.mails(house.user), why="all filed")
+    for words in (["status"], ["check"], ["health"], ["quarantine", "list"]):
+        house.call(*words, status=None)
+    assert house.stop() == 0
+    log = house.log()
+    assert "claim" in log and "ValueError" in log, "it does log what it does"
+    assert "DEBUG" in log or "INFO" in log
+    assert BODY not in log and "heron" not in log
+    assert ADDRESS not in log
+    traces = list((house.folder / "store" / "buns.json.quarantine").glob("*.txt"))
+    assert traces and all(path.stat().st_mode & 0o077 == 0 for path in traces), (
+        "the traceback is kept apart, for us alone"
+    )
+
+
+def test_a_secret_is_in_no_file_no_log_no_command_line_and_no_output(tmp_path: Path, dovecot: Dovecot) -> None:
+    """With the right password, with one that the server refuses, and with one that cannot be read."""
+    with RecordingSmtp(users={"sender": SECRET}) as smtp:
+        user = f"privacy{next(_users)}"
+        more = 'user = "sender"\npassword_env = "MAIL_OUT"'
+        house = Marked(
+            tmp_path, dovecot.plain_port, smtp.port, user, dovecot.PASSWORD, environment={"MAIL_OUT": SECRET}
+        )
+        text = house.config.read_text().replace('user = ""\n', f"{more}\n")
+        house.config.write_text(text)
+        said = [_a_day(house, dovecot, smtp)]
+        for password, out in ((dovecot.PASSWORD, f"wrong-{SECRET}"), (f"wrong-{SECRET}", SECRET)):
+            house.password, house.environment = password, {"MAIL_OUT": out}
+            house.start("--verbose")
+            wait_for(lambda: house.call("health", status=1), why="it says that something is wrong")
+            said += [
+                house.call("check", status=1),
+                house.call("check", "--json", status=1),
+                house.call("health", status=1),
+            ]
+            said.append(_command_lines(house))
+            assert house.stop() == 0
+        house.password = ""
+        said += [house.call("check", status=None), house.call("run", "--once", status=None)]
+        for secret in (SECRET, dovecot.PASSWORD):
+            assert not any(secret in text for text in said)
+            assert files_with(tmp_path, secret) == []
+            assert secret not in house.log()
+            assert secret.encode().hex() not in house.log()
+
+
+def _a_day(house: Running, dovecot: Dovecot, smtp: RecordingSmtp) -> str:
+    """All is well: mail comes in and goes out. Answers what commands and the process table say meanwhile."""
+    house.start("--verbose")
+    dovecot.deliver(house.user, house.mail("jo@acme.example", "Help", "Can one of you help us in May?"))
+    wait_for(lambda: sent_to(smtp.mails, "jo@acme.example"))
+    said = house.call("check") + house.call("check", "--json") + house.call("status") + _command_lines(house)
+    assert house.stop() == 0
+    return said
+
+
+def _command_lines(house: Running) -> str:
+    assert house.process is not None
+    me = Path(f"/proc/{house.process.pid}/cmdline").read_bytes()
+    assert b"run" in me
+    return me.decode()
