@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from router.digest import monthly_mail, weekly_mail
 from router.ids import PROBE
 from router.inbox import Met
 from router.journal_files import overwrite_file, put_file
+from router.lead import Lead
 from router.mime import rfc5322_date, write_mail
 from router.office import Office
 from router.store import ensure_folder
@@ -38,6 +40,7 @@ from router.view import Aside
 log = logging.getLogger("router")
 
 HEALTH_EVERY = 30.0  # seconds
+GATHERED_IN_ONE = 50  # offers in one mail; the rest has its turn in the next
 
 
 class Clerk:
@@ -123,14 +126,24 @@ class Clerk:
         self.office.commit(Decision("aside", f"{len(fresh)} mails set aside", mails=((mail, None),), aside=listed))
 
     def _gather(self) -> None:
-        """The offers that a bound held back, in one mail."""
-        numbers = [number for number, _ in self.store.scan("gathered")]
-        leads = tuple(lead for lead in map(self.store.lead, sorted(numbers)) if lead is not None and lead.awaits)
-        for number in numbers:
-            self.store.delete("gathered", number)
+        """The offers that a bound held back, in one mail: each client's first, so that no flood hides the others."""
+        leads: list[Lead] = []
+        turns: Counter[str] = Counter()
+        order: dict[int, tuple[int, int]] = {}
+        for number, _ in sorted(self.store.scan("gathered")):
+            lead = self.store.lead(number)
+            if lead is None or not lead.awaits:
+                self.store.delete("gathered", number)
+                continue
+            leads.append(lead)
+            order[number] = (turns[lead.client], number)
+            turns[lead.client] += 1
+        leads = sorted(leads, key=lambda lead: order[lead.id])[:GATHERED_IN_ONE]
+        for lead in leads:
+            self.store.delete("gathered", lead.id)
         if leads:
             slot = self.office.clock().isoformat()
-            facts = {"leads": leads, "gathers": tuple(lead.id for lead in leads), "slot": slot}
+            facts = {"leads": tuple(leads), "gathers": tuple(lead.id for lead in leads), "slot": slot}
             mail = Mail("gathered", "list", facts)
             self.office.commit(Decision("gathered", f"{len(leads)} offers in one mail", mails=((mail, None),)))
 

@@ -73,6 +73,7 @@ class Daemon:
         self._behind = timedelta(0)  # how far the mail server's clock is seen to lag
         self.troubles = Troubles(clock, office.alert)
         self._smtp_state = "ok"  # as the sending thread told it last
+        self._broken: StoreError | None = None  # the store cannot go on, as the sending thread has met first
         self._started = clock()
         self._searched_back = False
 
@@ -135,6 +136,8 @@ class Daemon:
 
     def _guarded(self, step: Callable[[], bool]) -> bool:
         """One step; trouble with the disk is waited out, never fatal. Nothing is read while nothing can be stored."""
+        if self._broken is not None:
+            raise self._broken
         try:
             if self.troubles.disk is not None:
                 self.store.flush_works()
@@ -374,7 +377,14 @@ class Daemon:
 
     def _report(self, results: Sequence[tuple[Unsent, Outcome, datetime]]) -> None:
         """Called in the sending thread: store what became of mails, then wake the mail thread."""
-        self.store.mark([_delivery(mail, outcome, at) for mail, outcome, at in results])
+        try:
+            self.store.mark([_delivery(mail, outcome, at) for mail, outcome, at in results])
+        except StoreFull:
+            raise
+        except StoreError as error:
+            self._broken = error
+            self.wake()
+            raise
         if self.store.has_results():
             self.wake()
 

@@ -135,6 +135,10 @@ class JournalStorage(Storage):
         self._take(loaded)
         self._log = self.files.open_log(loaded.journal.size)
         self.recovered = loaded.journal.torn
+        if self.files.doubtful:  # its fsync has failed in the last process, and is not tried again
+            self._log.sound = False
+            self._renew()
+            return
         try:
             self._log.settle(cut=loaded.journal.torn > 0)
             self.files.settle()
@@ -230,6 +234,7 @@ class JournalStorage(Storage):
 
     def _keep_in_new_files(self, log: Log, changes: Tables, cause: OSError) -> None:
         """After a failed fsync nobody can know whether the record will last: a new snapshot keeps it, or none does."""
+        self._mark_doubt(True)
         before = self._apply(changes)
         self.sequence += 1
         try:
@@ -309,7 +314,13 @@ class JournalStorage(Storage):
         self._log = Log(fd, size)
         if old is not None:
             old.close()
+        self._mark_doubt(False)
         _step("journal-reset")
+
+    def _mark_doubt(self, doubtful: bool) -> None:
+        if self._lock_fd is not None and self.files.doubtful != doubtful:
+            self.files.doubtful = doubtful
+            self.files.mark_doubt(self._lock_fd, doubtful)
 
     # --- TinyDB's own interface
 

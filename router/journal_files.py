@@ -30,6 +30,7 @@ from router.journal_lines import Damage, NewerFormat, Replay, replay
 from router.journal_snapshot import Checks, Head, find_damage, read_checks, read_snapshot
 
 _CHUNK = 1 << 20
+_DOUBT = b"unsynced\n"
 
 Step = Callable[[str], None]
 """Hears the name of what has just been done."""
@@ -144,6 +145,7 @@ class StoreFiles:
         self.journal = self.beside(".journal")
         self.lock = self.beside(".lock")
         self.folder = self.snapshot.parent
+        self.doubtful = False  # the last process left a journal of which nobody knows what the disk holds
 
     def beside(self, suffix: str) -> Path:
         return self.snapshot.with_name(self.snapshot.name + suffix)
@@ -157,17 +159,26 @@ class StoreFiles:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+            holder = os.pread(fd, 20, 0).decode("ascii", "replace").partition("\n")[0]
             os.close(fd)
             who = f"process {holder}" if holder.isdigit() else "another process"
             raise StoreLocked(f"The store {self.snapshot} is in use by {who}; end it first.") from error
         except OSError as error:
             os.close(fd)
             raise refusal(error, self.lock, "Locking") from error
-        with suppress(OSError):  # on a full disk nobody learns the number, and that is all
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        with suppress(OSError):
+            self.doubtful = _DOUBT in os.pread(fd, 40, 0)
+        self.mark_doubt(fd, self.doubtful)
         return fd
+
+    def mark_doubt(self, fd: int, doubtful: bool) -> None:
+        """Write into the lock who holds it, and whether the journal's fsync has failed, for the next process.
+
+        Only the kernel's memory must hold it: a power cut, which takes it away, settles what the disk holds.
+        """
+        with suppress(OSError):  # on a full disk nobody learns of it, and that is all
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, b"%d\n" % os.getpid() + _DOUBT * doubtful, 0)
 
     def tidy(self) -> None:
         """Remove what an interrupted snapshot left behind, and close files that others may read (a restored backup)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import grp
 import hashlib
 import hmac
@@ -10,6 +11,7 @@ import itertools
 import json
 import os
 import pwd
+import signal
 import subprocess
 import tempfile
 import time
@@ -111,7 +113,7 @@ class Dovecot:
     def __init__(
         self, *, separator: str = "/", prefix: str = "", extra: str = "", limited: Mapping[str, str] | None = None
     ) -> None:
-        self._limited = limited or {}
+        self._limited = dict(limited or {})
         self._shape = {"separator": separator, "prefix": prefix, "extra": extra}
         self.plain_port = 0
         self.tls_port = 0
@@ -124,24 +126,47 @@ class Dovecot:
         for name in ("mail", "state"):
             (self.home / name).mkdir()
         give_away(self.home / "mail")
-        lines = [f"{user}:::::::userdb_quota_rule={rule}\n" for user, rule in self._limited.items()]
-        (self.home / "limited").write_text("".join(lines))
+        self._write_limits()
         self._trust_tokens()
         self.certificates = make_certificates(self.home)
         self.plain_port, self.tls_port = free_port(), free_port()
         (self.home / "conf").write_text(self._configuration())
-        self._process = subprocess.Popen([path, "-F", "-c", str(self.home / "conf")], stderr=subprocess.DEVNULL)
+        self._path = path
         try:
-            wait_until(self._ready, 15, "Dovecot")
+            self.go_up()
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(15)
+        self.go_down()
         self._temporary.cleanup()
+
+    def go_down(self) -> None:
+        """End the server and every connection at once, as a crash of its machine would; the mails stay."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        numbers = children.read_text().split() if children.exists() else []
+        self._process.kill()
+        self._process.wait(15)
+        for number in numbers:  # a connection's process outlives its master
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(number), signal.SIGKILL)
+
+    def go_up(self) -> None:
+        """Start it, again after `go_down`: on the same ports, with the same mails."""
+        command = [self._path, "-F", "-c", str(self.home / "conf")]
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        wait_until(self._ready, 15, "Dovecot")
+
+    def limit(self, user: str, rule: str) -> None:
+        """Give a user another quota from now on."""
+        self._limited = {**self._limited, user: rule}
+        self._write_limits()
+
+    def _write_limits(self) -> None:
+        lines = [f"{user}:::::::userdb_quota_rule={rule}\n" for user, rule in self._limited.items()]
+        (self.home / "limited").write_text("".join(lines))
 
     def _configuration(self) -> str:
         root = os.getuid() == 0
@@ -206,6 +231,14 @@ class Dovecot:
             os.utime(written, (received.timestamp(), received.timestamp()))
         give_away(written)
         written.rename(box / "new" / name)
+
+    def renumber(self, user: str, folder: str = "INBOX") -> None:
+        """Lose the folder's indexes, as after a restored backup: it gets another UIDVALIDITY and new UIDs."""
+        box = self.maildir(user, folder)
+        validity = box / "dovecot-uidvalidity"
+        for path in box.glob("dovecot*"):
+            if path != validity:
+                path.unlink()
 
     def mails(self, user: str, folder: str = "INBOX") -> list[bytes]:
         """The mails that lie in a folder, in the order of their file names."""

@@ -49,8 +49,8 @@ password_env = "BUN_PASSWORD"
 [smtp]
 host = "127.0.0.1"
 port = {smtp_port}
-security = "plain"
-user = ""
+security = "{smtp_security}"
+user = "{smtp_user}"
 {smtp_more}
 
 [protocol]
@@ -80,6 +80,8 @@ class Running:
     password: str
     imap_security: str = "plain"
     imap_more: str = ""
+    smtp_security: str = "plain"
+    smtp_user: str = ""
     smtp_more: str = ""
     protocol: str = ""
     more: str = ""
@@ -109,6 +111,8 @@ class Running:
             user=self.user,
             imap_security=self.imap_security,
             imap_more=self.imap_more,
+            smtp_security=self.smtp_security,
+            smtp_user=self.smtp_user,
             smtp_more=self.smtp_more,
             protocol=self.protocol,
             more=self.more,

@@ -1,0 +1,207 @@
+"""The daemon when the mailbox fails it: real Dovecot behind a line that can be cut, hours pressed into seconds.
+
+In every case mail comes in meanwhile; afterwards each request is one lead with one acknowledgement, and the operator
+has had one alert and one all-clear, or none where it was a hiccup.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from router.inbox import Inbox
+from router.trouble import BACK_OFF
+from tests.house import sent_to
+from tests.open_house import OpenHouse, alerts, opened
+from tests.servers import HOST, Dovecot, RecordingSmtp
+from tests.wire import BYE, CUT, HOLE, NO_LOGIN, PASSES, Wire
+
+pytestmark = [pytest.mark.live, pytest.mark.dovecot]
+_users = itertools.count(1)
+MINUTES = timedelta(minutes=1)
+
+
+@pytest.fixture
+def smtp() -> Iterator[RecordingSmtp]:
+    with RecordingSmtp() as server:
+        yield server
+
+
+@pytest.fixture
+def wire(dovecot: Dovecot) -> Iterator[Wire]:
+    with Wire(dovecot.plain_port) as wire:
+        yield wire
+
+
+class Outage:
+    """A house whose mailbox is taken away, with the requests that came in before and meanwhile."""
+
+    def __init__(self, house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp) -> None:
+        self.house, self.dovecot, self.smtp = house, dovecot, smtp
+        self.clients: list[str] = []
+
+    def request(self) -> str:
+        """A request comes in; the address of its client."""
+        number = len(self.clients) + 1
+        client = f"c{number}@client{number}.example"
+        text = f"Can one of you help us with matter {number} in May?"
+        raw = self.house.mail(client, f"Request {number}", text)
+        self.dovecot.deliver(self.house.user, raw, received=self.house.clock())
+        self.clients.append(client)
+        return client
+
+    def is_answered(self) -> bool:
+        return all(sent_to(self.smtp.mails, client) for client in self.clients)
+
+    def check(self) -> int:
+        """Every request one lead and one acknowledgement; how many mails went out twice, under the same Message-ID."""
+        self.house.until(lambda: not self.house.store().count_unsent(), why="everything sent")
+        assert self.house.subjects() == sorted(f"Request {n}" for n in range(1, len(self.clients) + 1))
+        sent = Counter((mail.rcpts[0], sent_to([mail], mail.rcpts[0])[0].message_id) for mail in self.smtp.mails)
+        for client in self.clients:
+            assert len([key for key in sent if key[0] == client]) == 1, f"{client} had more than one acknowledgement"
+        return sum(sent.values()) - len(sent)
+
+
+@pytest.fixture
+def outage(tmp_path: Path, dovecot: Dovecot, wire: Wire, smtp: RecordingSmtp) -> Iterator[Outage]:
+    with opened(tmp_path, wire.port, smtp.port, f"out{next(_users)}", dovecot.PASSWORD) as house:
+        run = Outage(house, dovecot, smtp)
+        run.request()
+        house.until(run.is_answered, why="the first acknowledgement")
+        yield run
+
+
+def wrong_password(outage: Outage, wire: Wire) -> None:
+    os.environ["BUN_PASSWORD"] = "wrong"
+    wire.state = CUT
+    wire.state = PASSES
+
+
+def right_password(outage: Outage, wire: Wire) -> None:
+    os.environ["BUN_PASSWORD"] = outage.dovecot.PASSWORD
+
+
+def state(name: str) -> Callable[[Outage, Wire], None]:
+    return lambda outage, wire: setattr(wire, "state", name)
+
+
+Do = Callable[[Outage, Wire], None]
+OUTAGES: dict[str, tuple[Do, Do, str]] = {
+    "stopped and started": (lambda o, w: o.dovecot.go_down(), lambda o, w: o.dovecot.go_up(), ""),
+    "line cut": (state(CUT), state(PASSES), "ended the connection"),
+    "black hole": (state(HOLE), state(PASSES), "did not answer in time"),
+    "BYE": (state(BYE), state(PASSES), ""),
+    "login dropped": (state(NO_LOGIN), state(PASSES), "ended the connection"),
+    "wrong password": (wrong_password, right_password, "password is wrong"),
+}
+
+
+def suffer(outage: Outage, wire: Wire, name: str, hours: int = 0) -> float:
+    """Break it, let mail come in for a while, mend it; the seconds of the house's time until all is answered."""
+    house = outage.house
+    break_it, mend_it, words = OUTAGES[name]
+    try:
+        break_it(outage, wire)
+        knocks = wire.knocks
+        house.until(lambda: house.daemon.troubles.imap, why="trouble", step=1)
+        outage.request()
+        house.pass_time(7 * MINUTES)
+        assert alerts(outage.smtp.mails) == ["imap-down"]
+        assert words in house.health()["imap"]
+        outage.request()
+        house.pass_time(timedelta(hours=hours), step=timedelta(minutes=5))
+        assert not sent_to(outage.smtp.mails, outage.clients[1]), "nothing can have been read"
+        assert wire.knocks - knocks <= len(BACK_OFF) + 5 + 13 * hours, "it does not knock all the time"
+    finally:
+        mend_it(outage, wire)
+    took = house.took(outage.is_answered, "all are answered after " + name)
+    house.until(lambda: len(alerts(outage.smtp.mails)) == 2, why="the all-clear")
+    assert alerts(outage.smtp.mails) == ["imap-down", "imap-back"]
+    assert took <= BACK_OFF[-1].total_seconds() + 10
+    assert house.health()["imap"] == "ok" or house.daemon.troubles.imap is None
+    return took
+
+
+@pytest.mark.parametrize("name", ["stopped and started", "wrong password"])
+def test_an_outage_means_one_alert_one_all_clear_and_nothing_lost(
+    outage: Outage, wire: Wire, name: str, fault: Callable[..., None]
+) -> None:
+    took = suffer(outage, wire, name)
+    fault(f"IMAP: {name}", doubled=outage.check(), recovered=took, clock="house")
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", OUTAGES)
+def test_every_outage_of_hours_means_one_alert_one_all_clear_and_nothing_lost(
+    outage: Outage, wire: Wire, name: str, fault: Callable[..., None]
+) -> None:
+    took = suffer(outage, wire, name, 6)
+    fault(f"IMAP: {name}", doubled=outage.check(), recovered=took, clock="house")
+
+
+def test_a_hiccup_is_nobodys_business(outage: Outage, wire: Wire, fault: Callable[..., None]) -> None:
+    """Cut, silenced and let go again within minutes: no alert, and mail is answered."""
+    for hiccup in (CUT, HOLE, BYE):
+        wire.state = hiccup
+        outage.house.until(lambda: outage.house.daemon.troubles.imap, why="trouble", step=1)
+        outage.request()
+        outage.house.pass_time(2 * MINUTES)
+        wire.state = PASSES
+        took = outage.house.took(outage.is_answered, hiccup)
+        fault("IMAP: a hiccup of minutes", recovered=took, clock="house")
+    assert outage.check() == 0
+    assert alerts(outage.smtp.mails) == []
+
+
+def other_client(outage: Outage) -> Inbox:
+    inbox = Inbox(
+        host=HOST,
+        port=outage.dovecot.plain_port,
+        security="plain",
+        user=outage.house.user,
+        secret=lambda: outage.dovecot.PASSWORD,
+    )
+    inbox.connect()
+    return inbox
+
+
+def test_deleted_folders_are_made_again_and_mail_is_filed(outage: Outage, fault: Callable[..., None]) -> None:
+    house = outage.house
+    house.until(lambda: not outage.dovecot.mails(house.user), why="filed")
+    inbox = other_client(outage)
+    inbox.folders()
+    with inbox._talking("deleting") as server:
+        server.delete_folder(inbox._name("Buns/Handled"))
+    inbox.close()
+    outage.request()
+    took = house.took(lambda: outage.is_answered() and not outage.dovecot.mails(house.user), "answered and filed")
+    assert len(outage.dovecot.mails(house.user, "Buns.Handled")) == 1
+    fault("IMAP: the folder for handled mail deleted", doubled=outage.check(), recovered=took, clock="house")
+
+
+def test_uidvalidity_changes_and_500_old_mails_reappear(outage: Outage, wire: Wire, fault: Callable[..., None]) -> None:
+    """Nothing new comes of them, the operator has one notice, and new mail is answered as ever."""
+    house, user = outage.house, outage.house.user
+    house.until(lambda: not outage.dovecot.mails(user), why="filed")
+    handled = outage.dovecot.mails(user, "Buns.Handled")
+    wire.state = CUT
+    for number in range(500):
+        raw = house.mail(f"old{number}@old.example", f"Old {number}", f"A question of last month, number {number}?")
+        outage.dovecot.deliver(user, raw, received=house.clock() - timedelta(days=30))
+    for raw in handled:
+        outage.dovecot.deliver(user, raw, received=house.clock())
+    outage.dovecot.renumber(user)
+    wire.state = PASSES
+    outage.request()
+    took = house.took(outage.is_answered, "the new mail is answered")
+    house.pass_time(10 * MINUTES)
+    assert alerts(outage.smtp.mails) == ["uidvalidity"]
+    assert len(outage.dovecot.mails(user)) == 500
+    fault("IMAP: UIDVALIDITY changed, 500 old mails reappear", doubled=outage.check(), recovered=took, clock="house")
