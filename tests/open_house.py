@@ -113,13 +113,11 @@ class OpenHouse(Running):
     def look_around(self) -> None:
         """Wake both threads, and wait until the mail thread has been round once with the time as it is now."""
         self.daemon.sender.wake()
-        seen = self.daemon.looks
-
-        def has_looked() -> bool:
+        seen, limit = self.daemon.looks, time.monotonic() + 20
+        while self.daemon.looks < seen + 2 and self.runs:
+            assert time.monotonic() < limit, "the daemon does not come round"
             self.daemon.wake()
-            return self.daemon.looks >= seen + 2 or not self.runs
-
-        wait_for(has_looked, 20, "a round of the daemon")
+            time.sleep(0.001)
 
     def until(self, what: Callable[[], Any], seconds: float = 15.0, why: str = "", step: float = 0.0) -> Any:
         """Wait until it is so; `step`: and let as many seconds of the house's time pass at each look."""

@@ -29,7 +29,7 @@ BLOCK = 4096  # bytes
 
 
 class Failing(FastDisk):
-    """From call `begin` on (from 1, counted by `arm`), calls fail with `number`, until `mend`; remembers failed fsyncs."""
+    """From call `begin` on (from 1 at `arm`), calls fail with `number`, until `mend`; remembers failed fsyncs."""
 
     def __init__(self) -> None:
         self.begin, self.number, self.calls, self.failed = 0, 0, 0, 0
@@ -68,7 +68,7 @@ class Failing(FastDisk):
     def _sync(self, fd: int) -> None:
         found = os.fstat(fd).st_ino
         if found in self.tainted:
-            self.retried.append(os.readlink(f"/proc/self/fd/{fd}"))
+            self.retried.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
         try:
             self._perhaps()
         except OSError:
@@ -124,13 +124,13 @@ def attached(house: OpenHouse, number: int) -> bytes:
     file = (
         f"--b\r\nContent-Type: text/csv\r\nContent-Disposition: attachment; filename=a.csv\r\n\r\n{number};1\r\n--b--"
     )
-    return f"{head}\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n{body}\r\n{file}\r\n".encode()
+    return f"{head}\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\n{body}\r\n--b\r\n{file}\r\n".encode()
 
 
 def survive(
     house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp, disk: Failing, begin: int, number: int, count: int
 ) -> float | None:
-    """Fail from call `begin` on while request `count` comes in; seconds from the mending to its answer, None: unhurt."""
+    """Fail from call `begin` on while request `count` comes in; seconds from then to its answer, None: unhurt."""
     client = f"c{count}@client{count}.example"
     disk.arm(begin, number)
     dovecot.deliver(house.user, attached(house, count), received=house.clock())
