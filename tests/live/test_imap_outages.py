@@ -191,14 +191,14 @@ def test_uidvalidity_changes_and_500_old_mails_reappear(outage: Outage, wire: Wi
     house, user = outage.house, outage.house.user
     house.until(lambda: not outage.dovecot.mails(user), why="filed")
     handled = outage.dovecot.mails(user, "Buns.Handled")
-    wire.state = CUT
+    outage.dovecot.go_down()
     for number in range(500):
         raw = house.mail(f"old{number}@old.example", f"Old {number}", f"A question of last month, number {number}?")
         outage.dovecot.deliver(user, raw, received=house.clock() - timedelta(days=30))
     for raw in handled:
         outage.dovecot.deliver(user, raw, received=house.clock())
     outage.dovecot.renumber(user)
-    wire.state = PASSES
+    outage.dovecot.go_up()
     outage.request()
     took = house.took(outage.is_answered, "the new mail is answered")
     house.pass_time(10 * MINUTES)
