@@ -17,36 +17,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
-from email import policy
-from email.message import EmailMessage
 from pathlib import Path
 
+from bench.mails import WORDS, requests
 from router.journal import JournalDB
 from tests.house import Running
 from tests.servers import Dovecot, SmtpSink
 
 OUT = Path(__file__).parent / "out"
-_WORDS = "we need help with a rust service next week please review our design budget team data cloud and security"
-WORDS = _WORDS.split()
 BOUNDS = "[restraint]\nper_address = 1000000\nper_stranger = 1000\nper_lead = 1000000\ntotal = 1000000\n"
-
-
-def mails(count: int, seed: int) -> list[bytes]:
-    """Seeded requests, 8 kB on average, a tenth with an attachment of 30 kB."""
-    pick, out = random.Random(seed), []
-    for number in range(count):
-        mail = EmailMessage(policy=policy.SMTP)
-        mail["From"] = f"Client {number} <c{number}@company{number}.example>"
-        mail["To"], mail["Subject"] = "hello@coll.example", f"Request {seed}-{number}"
-        mail["Message-ID"] = f"<{seed}.{number}@company{number}.example>"
-        mail["Date"] = datetime.now(UTC)
-        lines = [" ".join(pick.choices(WORDS, k=11)) for _ in range(pick.randint(20, 110))]
-        mail.set_content(f"Hello, this is number {number}.\n\n" + "\n".join(lines))
-        if number % 10 == 0:
-            mail.add_attachment(pick.randbytes(22_000), maintype="application", subtype="pdf", filename="brief.pdf")
-        out.append(mail.as_bytes())
-    return out
 
 
 def product(server: Dovecot, sink: SmtpSink, raws: list[bytes], user: str) -> tuple[float, float]:
@@ -157,7 +136,7 @@ def main() -> int:
         cpus: list[float] = []
         bare_cpus: list[float] = []
         for number in range(arguments.rounds):
-            raws = mails(arguments.mails, number)
+            raws = requests(arguments.mails, number)
             ours, cpu = product(server, sink, raws, f"ours{number}")
             theirs, bare_cpu = bare(server, sink, raws, f"bare{number}")
             ratios.append(theirs / ours)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -46,6 +46,7 @@ _SPACED_COLON = re.compile(r"\s*+:\s*")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _TOKEN = re.compile(r"[\s\"]*+[\w!#$&^.+-]{1,100}+(?:\s*+/\s*+[\w!#$&^.+-]{1,100}+)?(?!\s*=)")
 _PARAMETER = re.compile(r"(?:^|[;\s])([^\s;=\"*]{1,60})(?:\*(\d{1,3}))?(\*)?\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"?|([^;]*))")
+_ABSENT = [""]
 _SPACED = ("name", "filename", "boundary")  # may hold spaces although they are not quoted
 
 
@@ -54,20 +55,24 @@ class Headers:
     """The header block in order, as (lower-case name, unfolded raw value) pairs; a value is decoded when asked for."""
 
     items: tuple[tuple[str, str], ...] = ()
+    _values: dict[str, list[str]] = field(init=False, repr=False, compare=False)  # by name
+
+    def __post_init__(self) -> None:
+        values: dict[str, list[str]] = {}
+        for name, value in self.items:
+            values.setdefault(name, []).append(value)
+        object.__setattr__(self, "_values", values)
 
     def get(self, name: str) -> str:
         """The first value of `name` (lower-case), raw and unfolded; `""` when absent."""
-        for key, value in self.items:
-            if key == name:
-                return value
-        return ""
+        return self._values.get(name, _ABSENT)[0]
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Every value of `name` (lower-case), in order."""
-        return tuple(value for key, value in self.items if key == name)
+        return tuple(self._values.get(name, ()))
 
     def __contains__(self, name: object) -> bool:
-        return any(key == name for key, _ in self.items)
+        return name in self._values
 
 
 def split_headers(raw: bytes, start: int = 0, end: int | None = None) -> tuple[Headers, int]:

@@ -10,7 +10,6 @@ random, so a mail sent twice has the same one.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from base64 import b32encode
@@ -55,7 +54,8 @@ class Ids:
 
     def code(self, *facts: object) -> str:
         text = "\0".join(str(fact) for fact in (self.installation, *facts))
-        return b32encode(hmac.new(self.key, text.encode(), hashlib.sha256).digest())[:CODE_LENGTH].decode().lower()
+        digest = hmac.digest(self.key, text.encode(), "sha256")
+        return b32encode(digest[:10])[:CODE_LENGTH].decode().lower()
 
     # -- reply addresses ------------------------------------------------------------------------------------------
     def reply_address(self, number: int, scope: str) -> str:

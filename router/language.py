@@ -7,6 +7,7 @@ languages are candidates, so little text is enough, and a wrong guess cannot be 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from router.message import Message
@@ -34,10 +35,10 @@ def guess_language(message: Message, languages: Sequence[str], text: str = "") -
     """One of `languages`: the one whose small words the text uses most, Content-Language settling ties."""
     if len(languages) == 1:
         return languages[0]
-    words = _WORD.findall(f"{message.subject} {text or message.text}"[:READ].lower())
+    said = Counter(_WORD.findall(f"{message.subject} {text or message.text}"[:READ].lower()))
     declared = message.headers.get("content-language")[:20].lower()[:2]
     scores = {
-        language: sum(word in _WORDS.get(language, frozenset()) for word in words) + (language == declared) * 0.5
+        language: sum(said[word] for word in _WORDS.get(language, ())) + (language == declared) * 0.5
         for language in languages
     }
     best = max(scores.values())

@@ -182,11 +182,14 @@ class Lead:
 
 
 def with_event(lead: Lead, event: Event) -> Lead:
-    events = (*lead.events, event)
-    if len(events) > EVENTS_KEPT:
-        half = EVENTS_KEPT // 2
-        events = events[:half] + events[-half:]
-    return replace(lead, events=events)
+    return replace(lead, events=with_another(lead.events, event))
+
+
+def with_another(events: tuple[Event, ...], event: Event) -> tuple[Event, ...]:
+    """A history with one more line; one that grows too long loses its middle."""
+    events = (*events, event)
+    half = EVENTS_KEPT // 2
+    return events if len(events) <= EVENTS_KEPT else events[:half] + events[-half:]
 
 
 # -- stored form: short, plain JSON; a default is left out, so an old store opens with new fields ------------------

@@ -23,6 +23,7 @@ Mailto = Callable[[str, str], str]  # the word, and the subject if it is another
 _QUOTE, _FACT, _BUTTON, _SPLIT, _TITLE, _SMALL, _REPLY = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06", "\x07"
 _HEADING = "\x08"
 _MARKS = frozenset({_QUOTE, _FACT, _BUTTON, _TITLE, _HEADING, _SMALL, _REPLY})
+_QUOTED = re.compile(f"({_QUOTE}.*(?:\n{_QUOTE}.*)*)")  # most of a mail's lines: what a client wrote, in one piece
 # Everything that is no text: C0 but tab and line feed, C1, line separators, and what turns the reading direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SEPARATORS = re.compile(r"[\x0b\x0c\x85\u2028\u2029]")
@@ -35,7 +36,8 @@ _MARKER_LINES = frozenset(MARKERS.values())
 
 def clean_text(text: str, cap: int = 64 * 1024) -> str:
     """A stranger's text without control characters and without marks that turn the reading direction."""
-    return _CONTROL.sub("", text[:cap].replace("\r\n", "\n").replace("\r", "\n"))
+    text = text[:cap].replace("\r\n", "\n").replace("\r", "\n")
+    return text if text.replace("\n", "").isprintable() else _CONTROL.sub("", text)
 
 
 def clean_line(text: object, cap: int = 200) -> str:
@@ -109,14 +111,20 @@ _COLONS = {"fr": "\u00a0: "}  # French puts a no-break space before it
 def to_text(marked: str, language: str = "") -> str:
     """The marked text as plain text, complete on its own."""
     colon = _COLONS.get(language, ": ")
-    lines = (_plain_line(line, colon) for line in marked.split("\n") if not line.startswith(_BUTTON))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+    pieces = (_plain_quote(each) if each[:1] == _QUOTE else _plain_lines(each, colon) for each in _QUOTED.split(marked))
+    return re.sub(r"\n{3,}", "\n\n", "".join(pieces)).strip() + "\n"
+
+
+def _plain_quote(piece: str) -> str:
+    return f"{piece}\n".replace(f"{_QUOTE}\n", ">\n").replace(_QUOTE, "> ")[:-1]
+
+
+def _plain_lines(piece: str, colon: str) -> str:
+    return "\n".join(_plain_line(line, colon) for line in piece.split("\n") if not line.startswith(_BUTTON))
 
 
 def _plain_line(line: str, colon: str) -> str:
     mark, rest = line[:1], line[1:]
-    if mark == _QUOTE:
-        return f"> {rest}" if rest else ">"
     if mark == _FACT:
         return colon.join(rest.split(_SPLIT)[:2])
     if mark == _REPLY:
@@ -163,13 +171,17 @@ def to_html(marked: str, mailto: Mailto, language: str, title: str = "") -> str:
 def _blocks(marked: str) -> list[tuple[str, list[str]]]:
     """Neighbouring lines of one kind, as (mark or "p", lines without their mark). An empty line parts paragraphs."""
     out: list[tuple[str, list[str]]] = []
-    for line in marked.split("\n"):
-        mark = line[:1] if line[:1] in _MARKS else "p" if line.strip() else ""
-        rest = line[1:] if mark in _MARKS else line
-        if mark and out and out[-1][0] == mark:
-            out[-1][1].append(rest)
-        else:
-            out.append((mark, [rest]))
+    for piece in _QUOTED.split(marked):
+        if piece[:1] == _QUOTE:
+            out.append((_QUOTE, piece[1:].split(f"\n{_QUOTE}")))
+            continue
+        for line in piece.split("\n"):
+            mark = line[:1] if line[:1] in _MARKS else "p" if line.strip() else ""
+            rest = line[1:] if mark in _MARKS else line
+            if mark and out and out[-1][0] == mark:
+                out[-1][1].append(rest)
+            else:
+                out.append((mark, [rest]))
     return [(mark, lines) for mark, lines in out if mark]
 
 

@@ -147,7 +147,11 @@ def write_mail(
 def _texts(text: str, html: str, boundary: str) -> bytes:
     """The entity that people read: headers of its own, then the body (RFC 2046 §5.1.4)."""
     plain = _text("plain", text)
-    return _multipart("alternative", boundary, [plain, _text("html", html)]) if html else plain
+    if not html:
+        return plain
+    # character references instead of letters beyond ASCII: nothing is left to encode
+    rich = _text("html", html.encode("ascii", "xmlcharrefreplace").decode("ascii"))
+    return _multipart("alternative", boundary, [plain, rich])
 
 
 def _text(subtype: str, text: str) -> bytes:

@@ -525,5 +525,5 @@ def plain_subject(subject: str) -> str:
 @lru_cache(maxsize=4)  # asked for when a request comes in, and again when it is stored
 def fingerprint(text: str) -> str:
     """A hash of what a text says, whatever its wrapping; "" for a text too short to tell requests apart."""
-    words = re.sub(r"\W+", " ", text[:4000]).strip().lower()
+    words = " ".join(re.findall(r"\w+", text[:4000])).lower()
     return hashlib.sha256(words.encode()).hexdigest()[:24] if len(words) >= 60 else ""

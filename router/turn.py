@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from router.lead import Carried, Event, Lead, Pending, Status, with_event
+from router.lead import Carried, Event, Lead, Pending, Status, with_another
 from router.worktime import Calendar, Span, parse_span
 
 QUARTER = timedelta(minutes=15)
@@ -152,31 +152,43 @@ class Turn:
     """The working copy of one lead while one cue is decided."""
 
     def __init__(self, lead: Lead, cue: Cue, world: World) -> None:
-        self.lead, self.cue, self.world = lead, cue, world
+        self._lead, self.cue, self.world = lead, cue, world
+        self._changes: dict[str, Any] = {}  # to the lead; made together when somebody looks at it
         self.mails: list[Mail] = []
         self.opened: list[Cue] = []  # further leads that this one leads to
 
+    @property
+    def lead(self) -> Lead:
+        """The lead as it is now."""
+        if self._changes:
+            self._lead, self._changes = replace(self._lead, **self._changes), {}
+        return self._lead
+
+    def _value(self, name: str) -> Any:
+        """One field of the lead as it is now."""
+        return self._changes[name] if name in self._changes else getattr(self._lead, name)
+
     # -- changing the lead ---------------------------------------------------------------------------------------
     def set(self, **changes: Any) -> None:
-        self.lead = replace(self.lead, **changes)
+        self._changes.update(changes)
 
     def record(self, what: str, why: str = "", who: str = "") -> None:
         who = who or self.cue.who or "router"
         if self.cue.by:
             who = f"{self.cue.by}, as {who}"
-        self.lead = with_event(self.lead, Event(self.cue.at, what, who, why))
+        self.set(events=with_another(self._value("events"), Event(self.cue.at, what, who, why)))
 
     def start(self, **timers: datetime | None) -> None:
         """Set timers by name; None stops one. A timer `x` becomes the cue "due:x"."""
-        merged = {**self.lead.timers, **{name.replace("_", "-"): at for name, at in timers.items()}}
+        merged = {**self._value("timers"), **{name.replace("_", "-"): at for name, at in timers.items()}}
         self.set(timers={name: at for name, at in merged.items() if at is not None})
 
     def stop(self, *names: str) -> None:
-        self.set(timers={name: at for name, at in self.lead.timers.items() if name not in names})
+        self.set(timers={name: at for name, at in self._value("timers").items() if name not in names})
 
     def stop_all(self) -> None:
         """Every clock of this stage, but not a word that waits for "undo", nor a time promised to the client."""
-        self.set(timers={name: at for name, at in self.lead.timers.items() if name in ("undo", "promise")})
+        self.set(timers={name: at for name, at in self._value("timers").items() if name in ("undo", "promise")})
 
     def in_time(self, span: Span) -> datetime:
         """`span` from now; from its acceptance by the mail server, where a clock waits for a mail.
@@ -189,8 +201,9 @@ class Turn:
     # -- mails ---------------------------------------------------------------------------------------------------
     def mail(self, kind: str, to: str, /, **facts: Any) -> None:
         slot = f"{kind} {to}"
-        number = self.lead.counts.get(slot, 0) + 1
-        self.set(counts={**self.lead.counts, slot: number})
+        counts = self._value("counts")
+        number = counts.get(slot, 0) + 1
+        self.set(counts={**counts, slot: number})
         self.mails.append(Mail(kind, to, facts, number))
 
     def tell(self, kind: str, keys: Iterable[str], /, **facts: Any) -> None:

@@ -556,4 +556,4 @@ def test_what_a_client_wrote_is_shown_letter_for_letter() -> None:
     words = "5 < 6 & {{ 7 }} > {% 8 %} “ä” – 漢字\n\n\tindented"
     seen = _seen(CASES[0], "en", send(Case("offer", bun(text=words), "list", {"closes": None})).raw)
     assert "> 5 < 6 & {{ 7 }} > {% 8 %} “ä” – 漢字\n>\n> \tindented" in seen.text
-    assert "5 &lt; 6 &amp; {{ 7 }} &gt; {% 8 %} “ä” – 漢字" in seen.html
+    assert "5 &lt; 6 &amp; {{ 7 }} &gt; {% 8 %} &#8220;&#228;&#8221; &#8211; &#28450;&#23383;" in seen.html

@@ -1,0 +1,32 @@
+"""Looking for phrases: what is not searched for could not have been found."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.phrasebook import Phrases, fold, load_table
+
+_WORDS = st.sampled_from("i am out of the office ut ur på kontoret är 不在 中 の a-b it's 자동 x".split())
+_PHRASES = st.lists(st.lists(st.sampled_from([*"am out of the office är 不 중".split(), "*"]), min_size=1, max_size=5))
+
+
+@given(_PHRASES, st.lists(_WORDS))
+def test_the_first_phrase_in_the_text_is_found_whatever_is_left_unsearched(
+    phrases: list[list[str]], words: list[str]
+) -> None:
+    lists = [" ".join(phrase).strip("* ") for phrase in phrases]
+    lists = [phrase for phrase in lists if phrase]
+    text = fold(" ".join(words))
+    one_by_one = [phrase for phrase in lists if Phrases([phrase]).found(text)]
+    plain = next((phrase for phrase in lists if "*" not in phrase and phrase in text), "")
+    assert Phrases(lists).found(text) == (plain or (Phrases(one_by_one[:1]).found(text)))
+
+
+def test_each_phrase_of_the_tables_is_found_inside_other_words() -> None:
+    for kind in ("subject", "text"):
+        for name, phrases in load_table("machines")["auto"][kind].items():
+            for phrase in phrases:
+                folded = phrase.casefold().replace("*", "xx")
+                assert Phrases([phrase]).found(f"well {folded}s, and more"), f"{kind} {name}: {phrase}"
+                assert Phrases([phrase]).found(f"so{folded}"), f"{kind} {name}: {phrase}"
