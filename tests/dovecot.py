@@ -234,11 +234,13 @@ class Dovecot:
 
     def renumber(self, user: str, folder: str = "INBOX") -> None:
         """Lose the folder's indexes, as after a restored backup: it gets another UIDVALIDITY and new UIDs."""
-        box = self.maildir(user, folder)
-        validity = box / "dovecot-uidvalidity"
+        box, top = self.maildir(user, folder), self.maildir(user)
         for path in box.glob("dovecot*"):
-            if path != validity:
+            if not path.name.startswith("dovecot-uidvalidity"):
                 path.unlink()
+        for path in top.glob("dovecot-uidvalidity*"):  # it counts from the seconds of the clock, which may be the same
+            path.unlink()
+        (top / f"dovecot-uidvalidity.{int(time.time()) + 1000:08x}").touch()
 
     def mails(self, user: str, folder: str = "INBOX") -> list[bytes]:
         """The mails that lie in a folder, in the order of their file names."""
