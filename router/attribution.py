@@ -37,10 +37,15 @@ _YEAR = re.compile(r"(?<!\d)(?:19|20|25)\d\d(?!\d)")
 _CAPITAL = re.compile(r"(?<!\w)[^\W\d_a-z][^\W\d_]{0,12}(?!\w)")
 _COLON = re.compile(r"[:：](?!\d|//)")
 _ISO_SOMEBODY = re.compile(r"\s*\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)?[-+]\d\d:?\d\d \S")
+_NAMED = re.compile(
+    r"(\"[^\"@<>]{2,60}\"(?=\s)|[^@<>!?:;.]{2,60}?\s(?=<))\s?<?(?:mailto:)?[^\s@<>]{1,64}@[^\s@<>]{1,100}>?"
+    r"\s?[–—,-]?\s([^@<>]{8,60})$"
+)
 _DATE_LAST = re.compile(r"[:：] ?\([^()]*\d[^()]*\)$")
 
 _WROTE = frozenset(map(fold, mailwords.WROTE))
 _OPENERS = frozenset(map(fold, mailwords.OPENERS))
+_NAME_FIRST = ("於", "于")  # openers that stand behind the name
 _MONTHS = frozenset(map(fold, mailwords.MONTHS))
 _DAYS = frozenset(map(fold, mailwords.DAYS))
 
@@ -103,7 +108,7 @@ def own_column(line: str) -> int:
     shift = max(0, len(line) - SPAN)
     line, tried = line[shift:], 0
     for match in itertools.islice(_CAPITAL.finditer(line), 80):
-        if match.start() == 0 or fold(match.group()) not in _OPENERS:
+        if match.start() == 0 or match.group() in _NAME_FIRST or fold(match.group()) not in _OPENERS:
             continue
         rest = line[match.start() :]
         if opens_attribution(rest):
@@ -181,13 +186,23 @@ def attribution_start(rows: Rows, at: int, floor: int, quote_follows: bool) -> i
             found = start
         if alone or len(text) > 2 * SPAN or not _goes_on(rows, start, at, opens, found == start):
             break
-    return found
+    return found if found is None or found <= floor or not _is_date_line(rows, found) else found - 1
+
+
+def _is_date_line(rows: Rows, found: int) -> bool:
+    """Above "Bo Berg <bo@example.org> wrote:" stands "On Tue, 3 Jun 2025 10:11:12 +0200", as Claws writes it."""
+    line = rows.lines[found - 1]
+    if len(line) > 80 or not line.strip() or rows.shows(found).date or rows.quoted(found - 1):
+        return False
+    return rows.shows(found - 1).date == 2 and opens_attribution(line) and line.rstrip()[-1] not in ".!?:"
 
 
 def may_close(rows: Rows, at: int) -> bool:
     """Line `at` ends as the last line of an attribution may. Cheap, and false for most lines."""
     last = rows.lines[at][-SPAN:].rstrip(DECORATION)
     if last.endswith((":", "：")):
+        return True
+    if rows.lines[at].startswith("--") and rows.lines[at].endswith("--"):
         return True
     below = rows.lines[at + 1] if at + 1 < len(rows) else ""
     if below.strip() and not is_quoted(below) and not is_rule(below):
@@ -209,7 +224,7 @@ def _goes_on(rows: Rows, start: int, at: int, opens: bool, enough: bool) -> bool
     shows = rows.shows(start - 1)
     if opens and enough:
         return shows.address or shows.wrote or shows.date > 0
-    return above[-1] not in ".!?" or shows.date > 0
+    return above[-1] not in ".!?" or shows.date > 0 or above[-2:-1].isdigit()
 
 
 def _closes(window: _Window) -> bool:
@@ -220,10 +235,15 @@ def _closes(window: _Window) -> bool:
     verb_last = ends_with_wrote(window.last)
     if window.quote and size < 250 and (seen.address or seen.date or verb_last):
         return window.opens or window.alone or seen.address or verb_last or (seen.date == 2 and seen.wrote)
+    if not window.opens and _tells_more(window.text):
+        return False
     if seen.address and seen.date and seen.wrote:
         return True
     if seen.date == 2 and seen.wrote:
-        return window.opens or (window.alone and size < 150 and _ends_attribution(window.last))
+        if window.opens:
+            return verb_last or seen.address or not _goes_on_after_verb(window.last)
+        dated = not _verb_is_last(window.last) or bool(_TIME.search(window.text) or _NUMERIC.search(window.text))
+        return window.alone and dated and size < 150 and _ends_attribution(window.last)
     if seen.date == 2 and seen.address:
         bracketed = bool(_BRACKETED.search(window.text))
         if window.opens or window.alone:
@@ -234,6 +254,22 @@ def _closes(window: _Window) -> bool:
     if seen.date == 1 and seen.wrote:
         return window.opens and verb_last
     return seen.wrote and window.alone and size < 100 and _somebody_wrote(window.last)
+
+
+def _tells_more(text: str) -> bool:
+    """Before the first address stand words of a sentence, not a name: "You can reach me at bo@example.org …:"."""
+    before = text.partition("@")[0].rpartition(" ")[0]
+    if "@" not in text or sum(word[0].islower() for word in before.split()) <= 3:
+        return False
+    shows = evidence(before)
+    return not shows.date and not shows.wrote
+
+
+def _goes_on_after_verb(last: str) -> bool:
+    """Behind the verb stands more than a name: "On 3 May 2025 we wrote a contract with them:"."""
+    words = fold(last.rstrip(":：")).split()
+    verb = next((at for at, word in enumerate(words) if word.strip(".,()") in _WROTE), len(words))
+    return sum(word[0].islower() for word in last.rstrip(":：").split()[verb + 1 :]) > 2
 
 
 def _closes_without_colon(window: _Window) -> bool:
@@ -247,6 +283,8 @@ def _closes_without_colon(window: _Window) -> bool:
         return True  # ---- Bo Berg wrote ----
     if seen.date < 2 or len(text) > 250:
         return False
+    if seen.address and _names_and_dates(text):
+        return True
     if _ISO_SOMEBODY.match(text) and len(text) < 100:
         return True
     if seen.wrote and _verb_is_last(last):
@@ -254,6 +292,18 @@ def _closes_without_colon(window: _Window) -> bool:
     if window.opens and seen.address and text.endswith(">") and len(text) < 150:
         return True  # 2013/10/2 Bob <bob@example.org>
     return text.lower().startswith("posted by ") and len(text) < 100
+
+
+def _names_and_dates(text: str) -> bool:
+    """A name, an address and a moment, and nothing else: "Bo Berg <bo@example.org> – 3 June 2025 10:11"."""
+    found = _NAMED.match(text.strip(" *_"))
+    if not found or not _TIME.search(found[2]):
+        return False
+    tokens = _TOKEN.findall(fold(found[2]))
+    told = sum(token.isdigit() or token in _MONTHS or token in _DAYS or len(token) <= 3 for token in tokens)
+    return (
+        told == len(tokens) and len(found[1].split()) <= 5 and sum(word[0].islower() for word in found[1].split()) < 2
+    )
 
 
 def _verb_is_last(text: str) -> bool:
@@ -286,7 +336,7 @@ def _somebody_wrote(text: str) -> bool:
     words = text.strip(DECORATION + ":：").split()
     if not ends_with_wrote(text) or not 3 <= len(words) <= 10:
         return False
-    names = [word for word in words if fold(word).strip("(),") not in _WROTE and len(word) > 2]
+    names = [word for word in words if fold(word).strip("(),") not in _WROTE and len(word) > 1]
     return " via " in text or (len(names) >= 2 and all(not name[0].islower() for name in names))
 
 

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from router import msg
 from router.labels import (
     WORDS,
     Attribution,
     Block,
     attribution_at,
+    bare_block_at,
     block_at,
     is_quoted,
     jammed_block,
@@ -160,7 +162,8 @@ def _first_mark(lines: Sequence[str], whole: Sequence[str], *, shaped: bool) -> 
         if mark is None and (attribution := attribution_at(lines, index)):
             mark = _Mark("attribution", index, attribution=attribution)
         if mark is None and is_quoted(line) and unquote(line).strip():
-            mark = _Mark("quote", index)
+            block = _next_block(lines, index, shaped=False)  # Orange: "> Message du 03/06/25" above "> De : …"
+            mark = _Mark("block" if block else "quote", index, block=block)
         if mark:
             return mark
     return None
@@ -182,7 +185,7 @@ def _separator(lines: Sequence[str], whole: Sequence[str], index: int) -> _Mark 
     block = None
     if rest:
         long = unquote(whole[index])
-        block = jammed_block(long[long.find(rest[:40]) :], index)
+        block = jammed_block(long[long.find(rest[:40]) :], index) or _block_behind(rest, lines, index)
     block = block or _next_block(lines, index + 1, shaped=forward)
     if block is None and not (forward and inner):
         return None
@@ -190,6 +193,12 @@ def _separator(lines: Sequence[str], whole: Sequence[str], index: int) -> _Mark 
     attribution = attribution_at(lines, following, verb=False) if following else None
     sender = inner if "@" in inner and forward else ""
     return _Mark("separator", index, forward=forward, block=block, attribution=attribution, sender=sender)
+
+
+def _block_behind(rest: str, lines: Sequence[str], index: int) -> Block | None:
+    """The block whose first label stands behind the separator, on its line: "--- Forwarded message --- From: Ann"."""
+    block = block_at([rest, *lines[index + 1 : index + NEAR]], 0) if label_of(rest) else None
+    return replace(block, start=block.start + index, end=block.end + index) if block else None
 
 
 def _next_filled(lines: Sequence[str], start: int) -> int | None:
@@ -223,7 +232,7 @@ def _next_block(lines: Sequence[str], start: int, *, shaped: bool) -> Block | No
         if not unquote(lines[index]).strip(" *_-"):
             continue
         block = block_at(lines, index) if label_of(lines[index]) else None
-        block = block or (shaped_block_at(lines, index) if shaped else None)
+        block = block or (bare_block_at(lines, index) or shaped_block_at(lines, index) if shaped else None)
         if block:
             return block
         filled += 1
@@ -270,7 +279,8 @@ def _from_mark(
     start = source.end if source else mark.line + 1
     if client and client.address == message.sender.address:
         client, clear = _next_author(lines, start, client.address), False
-    text, below = _original(whole, start, quoted=is_quoted(lines[start - 1]))
+    head = lines[start - 1]
+    text, below = _original(whole, start, quoted=is_quoted(head) and not head.endswith(">>>"))
     sure = sure and not (mark.block and not mark.block.known)
     return Forward(
         client=client,
@@ -338,8 +348,9 @@ def _joined(lines: Sequence[str]) -> str:
 def _attached(message: Message, body: str) -> Forward | None:
     """The forward of a mail that is attached whole (message/rfc822 or an .eml file)."""
     files = [part.content for part in message.parts if part.filename.lower().endswith(".eml") and part.content]
+    packed = [part.content for part in message.parts if part.content.startswith(msg.SIGNATURE)][:10]
     originals = []
-    for raw in [*message.attached, *files][:10]:
+    for raw in [*message.attached, *files, *filter(None, map(msg.read_msg, packed))][:10]:
         try:
             originals.append(read_message(raw))
         except MessageError:

@@ -30,8 +30,8 @@ WORDS: dict[str, dict[str, list[str]]] = {
     part: {kind: [word.casefold() for word in words] for kind, words in _TABLE[part].items()}
     for part in ("labels", "separators", "subject", "words")
 }
-_KINDS = ("other", "cc", "to", "subject", "date", "from")  # the later wins where two languages share a word
-_LABELS: dict[str, str] = {name: kind for kind in _KINDS for name in WORDS["labels"][kind]}
+KINDS = ("other", "cc", "to", "subject", "date", "from")  # the later wins where two languages share a word
+_LABELS: dict[str, str] = {name: kind for kind in KINDS for name in WORDS["labels"][kind]}
 _MONTHS = {stem.casefold(): number for number, stems in enumerate(_TABLE["months"]["names"], 1) for stem in stems}
 _NEVER_MONTHS = frozenset(_TABLE["months"]["never"])
 _WROTE = tuple(WORDS["words"]["wrote"])
@@ -146,16 +146,35 @@ def shaped_block_at(lines: Sequence[str], start: int) -> Block | None:
     if start and _UNKNOWN_LABEL.match(unquote(lines[start - 1]).strip(" *_|")):
         return None  # its beginning was looked at already
     run: list[str] = []
+    senders: list[str] = []
     for line in lines[start : start + 8]:
         text = unquote(line).strip(" *_|")
         if not _UNKNOWN_LABEL.match(text):
             break
         run.append(re.split("[:：]", text, maxsplit=1)[1].strip(" *_"))
-    senders = [value for value in run if _ADDRESS.search(value)]
+        if _ADDRESS.search(run[-1]) and (label_of(line) or ("from", ""))[0] == "from":
+            senders.append(run[-1])
     dates = [value for value in run if read_date(value)]
     if len(run) < 3 or not senders or not dates:
         return None
     return Block(start, start + len(run), senders[0], dates[0], "", known=False)
+
+
+def bare_block_at(lines: Sequence[str], start: int) -> Block | None:
+    """A block without colons, as eM Client writes it: "From Ann <ann@…>", "To …", "Date …", "Subject …"."""
+    values: dict[str, str] = {}
+    end = start
+    for line in lines[start : start + 8]:
+        words = unquote(line).strip(" *_|").split(" ")
+        name = next((size for size in (2, 1) if " ".join(words[:size]).casefold() in _LABELS), 0)
+        kind = _LABELS.get(" ".join(words[:name]).casefold(), "")
+        if not kind or kind in values:
+            break
+        values[kind] = " ".join(words[name:])
+        end += 1
+    if _ADDRESS.search(values.get("from", "")) and "date" in values and ("to" in values or "subject" in values):
+        return Block(start, end, values["from"], values["date"], values.get("subject", ""))
+    return None
 
 
 _COLONS = (":", " :", "：")
@@ -238,6 +257,9 @@ def attribution_at(lines: Sequence[str], start: int, *, verb: bool = True) -> At
 
     `verb`: it needs a word for "wrote"; without, an address, a date and the colon are enough.
     """
+    shouted = lines[start].strip()
+    if shouted.startswith(">>>") and shouted.endswith(">>>"):  # GroupWise: ">>> Ann <ann@…> 6/3/2025 10:11 AM >>>"
+        return _attribution(shouted.strip("> "), start, start + 1, verb=False)
     text = ""
     for index in range(start, min(len(lines), start + 3)):
         line = unquote(lines[index]).strip()

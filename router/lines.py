@@ -10,7 +10,8 @@ import re
 import unicodedata
 
 LINE = 500  # characters of a line that are looked at
-DECORATION = " \t*_|>-–—=~#•·"  # what clients set around a line without meaning anything by it
+DASHES = "-–—‐‑‒―−"  # Proton draws its separators with hyphens that are no minus signs
+DECORATION = f" \t*_|>{DASHES}=~#•·"  # what clients set around a line without meaning anything by it
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0e\ufeff"
@@ -20,7 +21,7 @@ _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _BREAKS = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 _QUOTED = re.compile(r"\s{0,4}(?:[A-Za-z]{0,3}>|[A-Za-z]{4,12}>\s|[＞›]|&gt;|[»|]\s(?!.*\|$)|\|$)")
 _CHEVRONS = re.compile(r"\s*>>.*<<\s*$")
-_RULE = frozenset("-_=*~—–─━#+.· ")
+_RULE = frozenset(f"{DASHES}_=*~─━#+.· ")
 _FOLDED: dict[int, str | None] = (
     {
         code: base[0]
@@ -28,7 +29,7 @@ _FOLDED: dict[int, str | None] = (
         if (base := unicodedata.normalize("NFKD", chr(code))) != chr(code) and base[0].isalpha()
     }
     | dict.fromkeys(range(0x300, 0x370))
-    | {ord("ł"): "l", ord("ø"): "o", ord("đ"): "d", ord("ı"): "i", ord("ß"): "ss", ord("æ"): "ae"}
+    | {ord("ł"): "l", ord("ς"): "σ", ord("ø"): "o", ord("đ"): "d", ord("ı"): "i", ord("ß"): "ss", ord("æ"): "ae"}
 )
 
 

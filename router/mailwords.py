@@ -1,9 +1,10 @@
 """Words that mail programs write by themselves, in some forty languages.
 
-Job: data, and nothing else, for whoever takes a mail apart: the verbs of attribution lines ("Bob wrote:"), the labels
-of header blocks ("From:", "Von:", "发件人："), month and day names, separators, phone signatures, banners, disclaimers.
-Everything is in lower case; compare with `lines.fold`. Core: imports nothing. Leaves out every rule: which of these
-words prove something is said in `attribution.py`, `quotes.py` and `signature.py`.
+Job: data, and nothing else, for whoever takes a mail apart: the verbs of attribution lines ("Bob wrote:"), month and
+day names, separators, phone signatures, banners, disclaimers. Everything is in lower case; compare with `lines.fold`.
+Core: imports nothing. Leaves out the labels of header blocks ("From:", "Von:", "发件人："), which are in
+`phrases/forward.toml`, and every rule: which of these words prove something is said in `attribution.py`, `quotes.py`
+and `signature.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def _phrases(text: str) -> frozenset[str]:
 # The verb of "on such a day somebody WROTE:", as single words (letters only: "napisał(a)" is found as "napisał").
 WROTE = _words(
     """
-    wrote writes wrotes
+    wrote writes wrotes escrit escribiren писали написали
     schrieb schrieben geschrieben schreibt
     écrit ecrit écrivait
     escribió escribio escribe escrigué
@@ -51,12 +52,13 @@ WROTE = _words(
 # The same where words are not parted by spaces: looked for anywhere in the line.
 WROTE_PARTS = (
     "写道", "寫道", "写到", "来信", "のメッセージ", "のメール", "書きました", "作成", "작성", "썼습니다",
-    "님의 메시지", "쓴 글", "เขียน",
+    "님의 메시지", "쓴 글", "เขียน", "लिखा",
 )  # fmt: skip
 
 # Openings that stand for the verb: "Quoting Bob <bob@example.org>:".
 WROTE_PHRASES = (
-    "quoting ", "zitat von ", "posted by ", "citando a ", "in message ", "in article ", "missatge de ",
+    "quoting ", "zitat von ", "citeren ", "citerar ", "citat från ", "citat av ", "cytowanie ", "citace ", "citát ",
+    "lainaus ", "idézet ", "posted by ", "citando ", "in message ", "in article ", "missatge de ",
     "citation de ", "said the following", "message from ",
 )  # fmt: skip
 # Openings of attributions that are not followed by a date.
@@ -164,431 +166,29 @@ DAYS = _words(
     """
 )
 
-# Labels of a quoted header block, by what they name.
-_FROM = _phrases(
-    """
-    from
-    von
-    de
-    da
-    van
-    från
-    fra
-    lähettäjä
-    frá
-    od
-    nadawca
-    odesílatel
-    odosielateľ
-    pošiljatelj
-    feladó
-    de la
-    expéditeur
-    expediteur
-    émetteur
-    remitente
-    remetente
-    mittente
-    afzender
-    avsändare
-    avsender
-    afsender
-    absender
-    sender
-    kimden
-    gönderen
-    от
-    от кого
-    отправитель
-    від
-    від кого
-    відправник
-    подател
-    από
-    από το
-    αποστολέας
-    מאת
-    من
-    از
-    发件人
-    發件人
-    寄件者
-    寄件人
-    差出人
-    送信者
-    送信元
-    보낸 사람
-    보낸사람
-    발신
-    발신자
-    từ
-    người gửi
-    จาก
-    dari
-    pengirim
-    kellelt
-    saatja
-    no
-    nuo
-    siuntėjas
-    remitent
-    nork
-    mesaj de la
-    """
-)
-_DATE = _phrases(
-    """
-    date
-    sent
-    sent at
-    sent on
-    received
-    date sent
-    datum
-    gesendet
-    gesendet am
-    gesendet um
-    verzonden
-    verzonden op
-    verstuurd
-    envoyé
-    envoye
-    envoyé le
-    envoyé à
-    date d'envoi
-    reçu
-    fecha
-    enviado
-    enviado el
-    enviada
-    enviado em
-    enviada em
-    enviado a
-    enviados
-    enviat
-    data
-    data de envio
-    inviato
-    inviato il
-    data invio
-    skickat
-    datum
-    sendt
-    dato
-    sendt den
-    dags
-    sent frá
-    dagsetning
-    lähetetty
-    päivämäärä
-    päiväys
-    pvm
-    wysłano
-    wysłane
-    odesláno
-    odoslané
-    poslano
-    poslato
-    dátum
-    elküldve
-    küldve
-    trimis
-    început
-    data trimiterii
-    tarih
-    gönderildi
-    gönderme tarihi
-    gönderilme tarihi
-    дата
-    отправлено
-    послано
-    надіслано
-    відправлено
-    изпратено
-    датум
-    ημερομηνία
-    αποστολή
-    αποστολή στις
-    στάλθηκε
-    εστάλη
-    תאריך
-    נשלח
-    נשלח ב
-    التاريخ
-    تاريخ
-    تم الإرسال
-    تاریخ
-    ارسال شده
-    日期
-    发送时间
-    发送日期
-    發送時間
-    寄件日期
-    传送时间
-    时间
-    日付
-    日時
-    送信日時
-    送信日
-    날짜
-    보낸 날짜
-    보낸날짜
-    보낸 시간
-    đã gửi
-    ngày
-    ngày gửi
-    วันที่
-    ส่ง
-    ส่งเมื่อ
-    tanggal
-    terkirim
-    dikirim
-    kuupäev
-    saadetud
-    datums
-    nosūtīts
-    išsiųsta
-    le
-    """
-)
-_TO = _phrases(
-    """
-    to
-    an
-    à
-    a
-    aan
-    para
-    pour
-    till
-    til
-    vastaanottaja
-    do
-    komu
-    dla
-    adresat
-    odbiorca
-    prima
-    za
-    címzett
-    către
-    catre
-    la
-    destinataire
-    destinatario
-    destinatarios
-    destinatário
-    ontvanger
-    empfänger
-    mottagare
-    mottaker
-    modtager
-    kime
-    alıcı
-    кому
-    для
-    до
-    получатель
-    кому
-    προς
-    אל
-    ל
-    إلى
-    الى
-    به
-    收件人
-    收件者
-    宛先
-    받는 사람
-    받는사람
-    수신
-    수신자
-    đến
-    tới
-    người nhận
-    ถึง
-    kepada
-    ke
-    untuk
-    kellele
-    saaja
-    kam
-    iki
-    gavėjas
-    per a
-    per
-    """
-)
-_CC = _phrases(
-    """
-    cc
-    cc:
-    bcc
-    kopie
-    kopie an
-    copie
-    copie à
-    cci
-    copia
-    copia a
-    con copia
-    ccn
-    kopia
-    kopi
-    kopi til
-    kopija
-    kopio
-    dw
-    udw
-    do wiadomości
-    másolat
-    copie la
-    bilgi
-    копия
-    копія
-    κοιν
-    κοινοποίηση
-    עותק
-    نسخة
-    رونوشت
-    抄送
-    副本
-    参照
-    참조
-    đồng gửi
-    สำเนา
-    tembusan
-    koopia
-    """
-)
-_SUBJECT = _phrases(
-    """
-    subject
-    subj
-    re
-    betreff
-    betr
-    objet
-    sujet
-    asunto
-    assunto
-    oggetto
-    onderwerp
-    betreft
-    ämne
-    emne
-    efni
-    aihe
-    temat
-    předmět
-    predmet
-    predmět
-    zadeva
-    naslov
-    tárgy
-    subiect
-    konu
-    тема
-    предмет
-    относно
-    θέμα
-    נושא
-    הנדון
-    الموضوع
-    موضوع
-    主题
-    主旨
-    主題
-    件名
-    제목
-    chủ đề
-    tiêu đề
-    เรื่อง
-    หัวเรื่อง
-    perihal
-    subjek
-    judul
-    teema
-    temats
-    tēma
-    tema
-    assumpte
-    gaia
-    """
-)
-_OTHER = _phrases(
-    """
-    reply-to
-    reply to
-    antwort an
-    antworten an
-    répondre à
-    responder a
-    risposta
-    rispondi a
-    beantwoorden - aan
-    svar till
-    svar til
-    vastaus
-    odpowiedz do
-    importance
-    wichtigkeit
-    priorität
-    priority
-    anlagen
-    attachments
-    attachment
-    pièces jointes
-    allegati
-    adjuntos
-    message du
-    message-id
-    on behalf of
-    organization
-    list-unsubscribe
-    mailing list
-    resent-from
-    """
-)
-LABELS: dict[str, str] = {
-    **dict.fromkeys(_OTHER, "other"),
-    **dict.fromkeys(_CC, "cc"),
-    **dict.fromkeys(_TO, "to"),
-    **dict.fromkeys(_DATE, "date"),
-    **dict.fromkeys(_SUBJECT, "subject"),
-    **dict.fromkeys(_FROM, "from"),
-}
-
-# In a line between dashes ("-----Original Message-----") one of these makes it a separator.
+# In a line between dashes ("-----Original Message-----") one of these makes it a separator …
 SEPARATOR_WORDS = _words(
     """
-    message messages mail email e-mail original forwarded forward reply replied
-    nachricht originalnachricht ursprüngliche weitergeleitete weitergeleitet antwort
-    transféré transféré origine d'origine initial réexpédié transférée
-    mensaje reenviado mensagem original encaminhada reencaminhada
-    messaggio originale inoltrato
-    bericht oorspronkelijk doorgestuurd oorspronkelijke origineel
-    meddelande ursprungligt ursprungsmeddelande originalmeddelande vidarebefordrat vidarebefordrad brev
-    svarsmeddelande
-    meddelelse besked oprindelig videresendt melding opprinnelig original videresendt
-    viesti alkuperäinen välitetty edelleenlähetetty
-    skeyti framsent upprunalegt
-    wiadomość oryginalna przekazana przesłana wiadomosc dalej
-    zpráva přeposlaná původní správa pôvodná preposlaná
-    üzenet eredeti továbbított
-    mesaj mesajul original redirecționat
-    ileti iletilen özgün orijinal
-    сообщение пересылаемое исходное письмо пересланное переадресованное пересылаемое
-    повідомлення переслане оригінальне лист переадресоване
-    съобщение препратено оригинално
-    poruka poruku izvorna proslijeđena prosleđena izvirno sporočilo posredovano
-    μήνυμα αρχικό προωθημένο
-    הודעה הועברה מקורית
-    رسالة الرسالة الأصلية المُعاد محولة پیام
-    pesan diteruskan asli
-    thư gốc chuyển tiếp
-    missatge reenviat
-    kiri edastatud algne vēstule laiškas
+    original forwarded forward reply replied originalnachricht ursprüngliche weitergeleitete weitergeleitet
+    antwort transféré origine d'origine initial réexpédié transférée reenviado encaminhada reencaminhada
+    originale inoltrato oorspronkelijk doorgestuurd oorspronkelijke origineel ursprungligt ursprungsmeddelande
+    originalmeddelande vidarebefordrat vidarebefordrad oprindelig videresendt opprinnelig alkuperäinen välitetty
+    edelleenlähetetty framsent upprunalegt oryginalna przekazana przesłana dalej přeposlaná původní pôvodná
+    preposlaná eredeti továbbított redirecționat iletilen özgün orijinal пересылаемое исходное пересланное
+    переадресованное переслане оригінальне переадресоване препратено оригинално izvorna proslijeđena prosleđena
+    izvirno posredovano αρχικό προωθημένο הועברה מקורית الأصلية المُعاد محولة diteruskan asli gốc chuyển tiếp
+    reenviat edastatud algne algsõnum sākotnējais pārsūtītā pradinis persiųstas вихідне початкове
+    переадресованого перенаправленное áframsendur
+    """
+)
+# … and one of these, when hardly anything else stands there: "--- Mail server migration ---" is a title.
+SEPARATOR_NOUNS = _words(
+    """
+    message messages mail email e-mail nachricht mensaje mensagem messaggio bericht meddelande brev
+    svarsmeddelande meddelelse besked melding viesti skeyti wiadomość wiadomosc zpráva správa üzenet mesaj
+    mesajul ileti сообщение письмо повідомлення лист съобщение poruka poruku sporočilo μήνυμα הודעה رسالة
+    الرسالة پیام pesan thư missatge kiri vēstule laiškas mejl mejlet ziņojums ziņa pranešimas teade порука e
+    epost póstur mel courriel correo
     """
 )
 SEPARATOR_PARTS = (
@@ -720,6 +320,11 @@ PHONE_STARTS = _phrases(
     sent by galaxy
     sent through my
     sent on the move
+    sent on the go
+    sent while mobile
+    securely sent with
+    sent securely
+    sent by outlook
     send from my
     from my iphone
     from my ipad
@@ -731,6 +336,13 @@ PHONE_STARTS = _phrases(
     get outlook for
     download outlook for
     typed on my
+    typed on a
+    typed from
+    written on a
+    dictated to
+    get bluemail
+    get nine
+    get spark
     typed with thumbs
     dictated on my
     written on my phone
@@ -755,6 +367,7 @@ PHONE_STARTS = _phrases(
     envoye de mon
     envoye depuis mon
     obtenez outlook
+    provenance
     télécharger outlook
     téléchargez outlook
     enviado desde
@@ -777,8 +390,27 @@ PHONE_STARTS = _phrases(
     consigue outlook
     descargar outlook
     obter o outlook
+    obtenir outlook
+    stáhnout outlook
+    stiahnuť outlook
+    загрузить outlook
+    завантажити outlook
+    preuzmite outlook
+    prenesite outlook
+    hankige outlook
+    atsisiųskite „outlook
+    gaukite „outlook
+    iegūt outlook
+    obteniu l'outlook
+    tải outlook
+    รับ outlook
+    קבל את outlook
+    الحصول على outlook
+    取得 ios
+    取得 android
     obtenha o outlook
     baixe o outlook
+    baixar o outlook
     inviato da
     inviato dal
     inviato con
@@ -910,8 +542,9 @@ PHONE_STARTS = _phrases(
     """
 )
 PHONE_ENDS = (
-    " gesendet", " gesendet.", " from mobile", " from my mobile", " herunterladen", " downloaden", "から送信",
-    "から送信されました", "에서 보냄", "에서 보내기", "에서 보냈습니다", "küldve", "gönderildi", "傳送", "发送",
+    " gesendet", " gesendet.", " unterwegs gesendet", " from mobile", " from my mobile", " herunterladen",
+    " downloaden", "から送信", "から送信されました", "에서 보냄", "에서 보내기", "에서 보냈습니다", "küldve",
+    "gönderildi", " letöltése", "'u edinin", "'u indirin", "を入手", " ophalen", " beziehen", "傳送", "发送",
     "发出的邮件",
 )  # fmt: skip
 # … of which these say too little without a device.
@@ -920,10 +553,13 @@ PHONE_STARTS_WITH_DEVICE = (
 )  # fmt: skip
 # … an ending counts only where the line names a device or a program as well.
 DEVICES = (
-    "iphone", "iphon", "ipad", "ipod", "android", "mobil", "mobile", "handy", "smartphone", "phone", "blackberry",
-    "samsung", "galaxy", "huawei", "xiaomi", "outlook", "mail", "windows", "yahoo", "gmail", "telefon", "téléphone",
-    "móvil", "teléfono", "celular", "telemóvel", "cellulare", "telefoon", "puhelin", "telefonu", "手机", "手機",
-    "スマート", "휴대", "tablet", "nokia", "sony", "htc", "pixel", "spark", "airmail", "proton", "k-9", "app",
+    "macbook", "my mac", "watch", "superhuman", "tuta", "newton", "missive", "polymail", "bluemail", "em client",
+    "fastmail", "яндекс", "почт", "小米", "华为", "אייפון", "courrier", "poczt", "pošt", "on the go", "the road",
+    "thumbs", "keyboard", "iphone", "iphon", "ipad", "ipod", "android", "mobil", "mobile", "handy", "smartphone",
+    "phone", "blackberry", "samsung", "galaxy", "huawei", "xiaomi", "outlook", "mail", "windows", "yahoo", "gmail",
+    "telefon", "téléphone", "móvil", "teléfono", "celular", "telemóvel", "cellulare", "telefoon", "puhelin", "telefonu",
+    "手机", "手機", "スマート", "휴대", "tablet", "nokia", "sony", "htc", "pixel", "spark", "airmail", "proton",
+    "k-9", "app",
     "device", "lumia", "xperia", "телефон", "айфон",
 )  # fmt: skip
 
@@ -1012,6 +648,7 @@ BANNER_MORE = (
 
 # What may stand behind "Sent from my phone," – anything else makes it a sentence of the writer's.
 EXCUSES = (
+    "enjoy secure", "get the app", "get your own", "get it", "get yours",
     "excuse", "typo", "brevity", "brief", "please", "pardon", "sorry", "forgive", "short", "terse", "auto",
     "fat finger", "entschuldig", "kürze", "tippfehler", "verzeih", "excuses", "fautes", "disculp", "perdon",
     "perdón", "desculp", "scus", "errori", "fouten", "beknopt", "ursäkta", "stavfel", "kort", "undskyld", "beklag",
@@ -1047,32 +684,50 @@ DISCLAIMER_SECRETS = (
     "smaž", "odstran", "сообщите", "удалите",
 )  # fmt: skip
 
-# A paragraph that begins so is a footer by itself (mailing lists, notifications).
+# A paragraph that begins so is a footer by itself (mailing lists, notifications) …
 FOOTER_STARTS = (
-    "to unsubscribe", "unsubscribe", "click here to unsubscribe", "you received this message because",
-    "you received this email because", "you are receiving this email", "you are receiving this message",
-    "you are receiving this mail", "you're receiving this", "you are receiving this because",
-    "you are subscribed to", "reply to this email directly", "manage your subscription", "um sich abzumelden",
-    "um diese liste abzumelden", "sie erhalten diese e-mail, weil", "sie erhalten diese nachricht, weil",
-    "vous recevez cet e-mail car", "vous recevez ce message car", "pour vous désabonner", "pour se désabonner",
-    "se désabonner", "recibes este correo", "recibe este correo", "para darse de baja",
-    "u ontvangt deze e-mail omdat", "je ontvangt deze e-mail omdat", "du får det här mejlet", "du får detta mejl",
-    "avprenumerera", "du modtager denne", "du mottar denne", "please consider the environment before",
-    "consider the environment before", "think before you print", "please think before you print",
-    "denken sie an die umwelt", "bitte denken sie an die umwelt", "pensez à l'environnement", "tänk på miljön",
-    "tænk på miljøet", "tenk på miljøet",
+    "to unsubscribe", "click here to unsubscribe", "reply to this email directly", "manage your subscription",
+    "manage your notification", "you are subscribed to", "um sich abzumelden", "um diese liste abzumelden",
+    "pour vous désabonner", "pour se désabonner", "se désabonner", "para darse de baja", "per annullare l'iscrizione",
+    "per cancellarti", "om u af te melden", "om je uit te schrijven", "för att avregistrera", "avprenumerera på",
+    "för at afmelde", "for å melde deg av", "aby zrezygnować z", "think before you print",
+    "please think before you print", "пожалуйста, не печатайте",
+)  # fmt: skip
+# … one that begins so, if it also speaks of what a machine does: a subscription, a list, printing, a link.
+FOOTER_MAYBE = (
+    "unsubscribe", "you received this", "you have received this", "you are receiving this", "you're receiving this",
+    "this email was sent to", "this message was sent to", "this e-mail was sent to", "this is an automated",
+    "sie erhalten diese", "du erhältst diese", "vous recevez ce", "recibes este", "recibe este", "has recibido este",
+    "ha recibido este", "você recebeu est", "você está recebendo", "recebeu este", "ricevi questa",
+    "hai ricevuto questa", "u ontvangt de", "je ontvangt de", "u ontvangt dit", "je ontvangt dit", "du får det här",
+    "du får detta", "du modtager denne", "du mottar denne", "saat tämän", "otrzymujesz tę", "otrzymałeś tę",
+    "вы получили это", "please consider the environment", "consider the environment", "denken sie an die umwelt",
+    "bitte denken sie an die umwelt", "pensez à l'environnement", "tänk på miljön", "tænk på miljøet",
+    "tenk på miljøet", "denk aan het milieu", "piense en el medio ambiente", "pense no meio ambiente", "avprenumerera",
+)  # fmt: skip
+FOOTER_MORE = (
+    "subscri", "abonn", "mailing list", "maillist", "group", "gruppe", "notification", "preferences", "settings",
+    "http", "www.", "list", "print", "druck", "imprim", "skriv ut", "skriver ut", "udskriv", "stampar", "afdruk",
+    "because you are", "because you're", "watching", "thread", "follow", "account", "konto", "angemeldet", "registrer",
+    "iscri", "assinat", "suscri", "подпис", "рассыл",
 )  # fmt: skip
 # … or holds one of these.
 FOOTER_PARTS = (
     "mailman/listinfo", "/listinfo/", "majordomo info at", "avast.com/sig-email", "groups.google.com/d/",
     "__._,_.___",
 )  # fmt: skip
-# … or one of these beside a word for a mail.
+# … or one of these where it speaks of the mail that it stands in.
 SCANNED = (
     "scanned for viruses", "checked for viruses", "scanned for virus", "virus-free", "virusfrei", "virenfrei",
     "swept for", "auf viren geprüft", "auf viren überprüft", "fri från virus", "sans virus", "libre de virus",
     "livre de vírus", "privo di virus", "virusvrij", "scanned by mailscanner", "scannet for virus",
     "kontrollerats av antivirus",
+)  # fmt: skip
+THIS_MAIL = (
+    "this e", "this m", "the email", "incoming", "outgoing", "diese e", "diese m", "diese n", "dieser e", "ce m",
+    "cet e", "ce c", "este c", "este m", "este e", "esta m", "quest", "dit b", "deze e", "detta m", "detta e",
+    "den här", "det här", "denne", "dette", "tämä", "ta wiad", "tento", "это", "virus-free", "virusfrei", "virenfrei",
+    "mailscanner", "avast",
 )  # fmt: skip
 MAIL_WORDS = (
     "mail", "message", "nachricht", "absender", "sender", "courriel", "expéditeur", "correo", "mensaje",

@@ -26,18 +26,23 @@ from router.attribution import (
     may_close,
     opens_attribution,
 )
-from router.lines import DECORATION, LINE, fold, is_rule
+from router.labels import KINDS, WORDS
+from router.lines import DASHES, DECORATION, LINE, fold, is_rule
 
 _COLON = re.compile(r"[:：](?!\d|//)")
 _DATE_APART = re.compile(r"\([^()]{6,80}\)")
 _LABEL = re.compile(r"[ \t*_|>–—=~#•·-]{0,20}([^\W\d_][^:：]{0,39}?)[ \t*_]{0,8}[:：]")
 _WORD = re.compile(r"[^\W\d_]+")
+_NOTES = re.compile(
+    r"[^-\n]{2,60}---\d{1,4}[-./]\d{1,2}[-./]\d{2,4} \d{1,2}[:.]\d\d[^-\n]{0,20}---"
+)  # "Bo Berg---06/03/2025 …"
 _MAILBOX = re.compile(r"[^\s@]@[^\s@]")
 _TRIES = 300  # lines of a text that may be looked at as the last of an attribution; no person's mail has so many
-_DASHED = ("--", "__", "==", "——", "–––", "- -")
+_DASHED = ("--", "__", "==", "——", "–––", "- -", "‐‐", "‑‑", "−−", "――")
 
-_LABELS = {fold(name): kind for name, kind in mailwords.LABELS.items()}
+_LABELS = {fold(name): kind for kind in KINDS for name in WORDS["labels"][kind]}
 _SEPARATOR_WORDS = frozenset(map(fold, mailwords.SEPARATOR_WORDS))
+_SEPARATOR_NOUNS = frozenset(map(fold, mailwords.SEPARATOR_NOUNS))
 _SEPARATOR_LINES = frozenset(map(fold, mailwords.SEPARATOR_LINES))
 _REPLY_ABOVE = tuple(map(fold, mailwords.REPLY_ABOVE))
 
@@ -88,10 +93,10 @@ class Page(Rows):
             return self._shouted(at) or self._broken(at, floor) or Head(at, 0, at, "quoted lines")
         if is_separator(line):
             return Head(at, 0, at + 1, "separator")
-        return self._labels(at, floor) or self._attribution(at, floor)
+        return self._labels(at, floor) or self._bare_labels(at, floor) or self._attribution(at, floor)
 
     def _attribution(self, at: int, floor: int) -> Head | None:
-        if attribution_within(self.lines[at]):
+        if attribution_within(self.lines[at]) or _NOTES.match(self.lines[at]):
             return Head(at, 0, at + 1, "attribution")
         if not self._tries or not may_close(self, at):
             return None
@@ -139,6 +144,20 @@ class Page(Rows):
         self._no_block = end
         return None
 
+    def _bare_labels(self, at: int, floor: int) -> Head | None:
+        """Lotus Notes: a name and a date, and below them "To", "cc" and "Subject" without colons, as in a table."""
+        if len(self.lines[at]) > 200 or _bare_label(self.lines[at]) != "to":
+            return None
+        below = [row for row in range(at + 1, min(len(self), at + 8)) if _bare_label(self.lines[row]) == "subject"]
+        start, seen, blanks = at, Evidence(), 0
+        while start > floor and at - start < 6 and blanks < 2 and not (seen.date == 2 and seen.address):
+            start -= 1
+            blanks += self.blank(start)
+            seen |= self.shows(start)
+        if not below or not (seen.date == 2 and seen.address):
+            return None
+        return Head(start, 0, below[0] + 1, "header block")
+
     def _block_end(self, at: int) -> tuple[int, set[str]]:
         """The line after the labels that begin in line `at`, and their kinds."""
         kinds, end, loose = {label_of(self.lines[at])}, at + 1, 0
@@ -168,7 +187,7 @@ class Page(Rows):
         if dated and "to" in telling and shows.address:
             return True
         if "from" in telling and len(telling) >= 2:
-            return shows.address or ("subject" in telling and (len(telling) >= 3 or shows.date == 2))
+            return shows.address or ("subject" in telling and (len(telling) >= 4 or shows.date == 2))
         return len(telling) >= 3 and "subject" in telling and (shows.address or shows.date == 2)
 
     def _label_follows(self, row: int) -> bool:
@@ -180,6 +199,12 @@ def label_of(line: str) -> str:
     """The kind of header label ("from", "date", "to", "cc", "subject", "other") that `line` begins with, or ""."""
     match = _LABEL.match(line)
     return _LABELS.get(fold(" ".join(match.group(1).split())), "") if match else ""
+
+
+def _bare_label(line: str) -> str:
+    """The kind of label that `line` consists of, or begins with before a gap, without a colon."""
+    first = line.strip().partition("  ")[0].partition("\t")[0]
+    return _LABELS.get(fold(first), "") if len(first) <= 20 else ""
 
 
 def _labels_in_line(line: str) -> bool:
@@ -204,6 +229,11 @@ def _names_mailbox(line: str) -> bool:
     return bare.endswith((">", "]")) and bool(_MAILBOX.search(bare)) and len(bare) < 150
 
 
+def _dashes(bare: str) -> int:
+    """How many dashes `bare` begins with."""
+    return len(bare) - len(bare.lstrip(DASHES + "_="))
+
+
 def is_separator(line: str) -> bool:
     """A line between dashes that names a mail, or one that says by itself that an older mail follows."""
     bare = line[:LINE].strip(" \t*_|")
@@ -221,5 +251,8 @@ def is_separator(line: str) -> bool:
         return inner in _SEPARATOR_LINES
     words = _WORD.findall(name[:200])
     if len(words) <= 12 and not _SEPARATOR_WORDS.isdisjoint(words):
+        return True
+    others = [word for word in words if word not in _SEPARATOR_NOUNS]
+    if len(others) < len(words) and len(others) <= (1 if _dashes(bare) >= 5 else 0):
         return True
     return not name.isascii() and any(part in name for part in mailwords.SEPARATOR_PARTS)

@@ -34,7 +34,7 @@ def trim(lines: Sequence[str]) -> list[str]:
         small = phone or (line.strip() and _is_small_print(lines, at))
         if small and said:
             break
-        if small:
+        if small and (phone or not _is_footer(lines, at, scans=False)):
             at = at + 1 if phone else _paragraph_end(lines, at)
             continue
         kept.append(line)
@@ -45,13 +45,17 @@ def trim(lines: Sequence[str]) -> list[str]:
 
 def _is_phone_line(lines: Sequence[str], at: int) -> bool:
     sign = _phone_sign(lines[at])
-    above = at == 0 or not lines[at - 1].strip()
-    return sign == 2 or (sign == 1 and above and (at + 1 == len(lines) or not lines[at + 1].strip()))
+    if sign != 1:
+        return sign == 2
+    below = at + 1  # "Sent with love" may be the writer's, unless it comes last
+    while below < len(lines) and not lines[below].strip():
+        below += 1
+    return (at == 0 or not lines[at - 1].strip()) and (below == len(lines) or is_signature_mark(lines, below))
 
 
 def _is_small_print(lines: Sequence[str], at: int) -> bool:
     begins = at == 0 or not lines[at - 1].strip() or is_rule(lines[at - 1])
-    return begins and (_is_footer(lines[at]) or _is_disclaimer(lines, at))
+    return begins and (_is_footer(lines, at) or _is_disclaimer(lines, at))
 
 
 def _paragraph_end(lines: Sequence[str], at: int) -> int:
@@ -82,12 +86,15 @@ def _phone_sign(line: str) -> int:
     """2: certainly a phone's or a program's own line; 1: only where it stands alone ("Sent with my left hand")."""
     if len(line) > 300:
         return 0
+    if "aka.ms/" in line and "outlook" in line.lower() and len(line) < 120:
+        return 2  # "Get Outlook for iOS<https://aka.ms/o0ukef>", in any language
     bare = _plain(_LINK.sub(r"\1", line)).strip(" \t*_()<>[].-–—~|")
     words = len(bare.split())
     if not bare or len(bare) > 160 or words > 16:
         return 0
     _, mark, more = _partition(bare)
-    if mark and more and not any(word in more for word in mailwords.EXCUSES):
+    brand = mark == "," and more.startswith(mailwords.DEVICES) and len(more.split()) <= 4
+    if mark and more and not brand and not any(word in more for word in mailwords.EXCUSES):
         return 0
     device = any(device in bare for device in mailwords.DEVICES)
     if bare.endswith(mailwords.PHONE_ENDS):
@@ -100,9 +107,9 @@ def _phone_sign(line: str) -> int:
 
 
 def _partition(text: str) -> tuple[str, str, str]:
-    """`text` before, at and behind its first comma, semicolon or full stop that ends a word."""
-    match = re.search(r"[,;.!?](?:\s|$)", text)
-    return (text[: match.start()], match.group(), text[match.end() :].strip()) if match else (text, "", "")
+    """`text` before, at and behind its first comma, colon or full stop that ends a word."""
+    match = re.search(r"(?:[,;.!?]|(?<!\s):)(?:\s|$)", text)
+    return (text[: match.start()], match.group().strip(), text[match.end() :].strip()) if match else (text, "", "")
 
 
 _PHONE_STARTS = tuple(sorted(mailwords.PHONE_STARTS))
@@ -125,7 +132,7 @@ def _looks_like_footer(below: Sequence[str]) -> bool:
     below = [line[:LINE] for line in below if not is_rule(line)]
     if not below:
         return True
-    if any(_is_footer(line) for line in below[:6]) or _disclaims(" ".join(below[:12])):
+    if any(_is_footer(below, row) for row in range(min(6, len(below)))) or _disclaims(" ".join(below[:12])):
         return True
     if len(below) > 10 or any(len(line) > 90 for line in below):
         return False
@@ -138,13 +145,22 @@ def _plain(text: str) -> str:
     return text[:LINE].strip().lower().replace("’", "'").replace("`", "'")
 
 
-def _is_footer(line: str) -> bool:
+def _is_footer(lines: Sequence[str], at: int, *, scans: bool = True) -> bool:
+    """Line `at` begins a footer; `scans`: the notice of a virus scanner, which may stand on top, is one as well.
+
+    A person may begin a paragraph with "You are receiving this because …" too: then no machine's words follow.
+    """
+    line = lines[at]
     if len(line) > 300:
         return False
     bare = _plain(line).lstrip("*_-– ")
     if bare.startswith(mailwords.FOOTER_STARTS) or any(part in bare for part in mailwords.FOOTER_PARTS):
         return True
-    return any(part in bare for part in mailwords.SCANNED) and any(word in bare for word in mailwords.MAIL_WORDS)
+    if bare.startswith(mailwords.FOOTER_MAYBE):
+        whole = " ".join(_plain(row) for row in lines[at : _paragraph_end(lines[: at + 6], at)])
+        return any(word in whole for word in mailwords.FOOTER_MORE)
+    scanned = scans and any(part in bare for part in mailwords.SCANNED)
+    return scanned and any(word in bare for word in mailwords.THIS_MAIL)
 
 
 def _is_disclaimer(lines: Sequence[str], at: int) -> bool:

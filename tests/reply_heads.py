@@ -35,6 +35,12 @@ ATTRIBUTIONS = {
         "{n} <{a}> wrote on Tue, 3 Jun 2025 at 10:11:",
         'On Jun 3, 2025 10:11, "{n}" <{a}> wrote:',
         "{n} said the following on 6/3/2025 10:11 AM:",
+        "---- On Tue, 03 Jun 2025 10:11:12 +0200 {n} <{a}> wrote ---",
+        "On Jun 3, 2025, 10:11 +0200, {n} <{a}>, wrote:",
+        "On Tue, Jun 03, 2025 at 10:11 AM, {n} < {a} > wrote:",
+        "Jun 3, 2025 10:11:12 AM {n} <{a}>:",
+        "Jun 3, 2025, 10:11 by {a}:",
+        'At 2025-06-03 10:11:12, "{n}" <{a}> wrote:',
     ),
     "de": (
         "Am Di., 3. Juni 2025 um 10:11 Uhr schrieb {n} <{a}>:",
@@ -46,6 +52,9 @@ ATTRIBUTIONS = {
         "Am Dienstag, dem 03.06.2025 um 10:11 +0200 schrieb {n}:",
         "Am 3. Juni 2025 10:11:12 MESZ schrieb {n} <{a}>:",
         "On 03.06.25 10:11, {n} wrote:",
+        "{n} <{a}> hat am 03.06.2025 10:11 CEST geschrieben:",
+        "3. Juni 2025, 10:11 von {a}:",
+        "Am 3. Juni 2025 um 10:11:12, {n} ({a}) schrieb:",
     ),
     "fr": (
         "Le mar. 3 juin 2025 à 10:11, {n} <{a}> a écrit :",
@@ -77,6 +86,8 @@ ATTRIBUTIONS = {
         "Op di 3 jun 2025 om 10:11 schreef {n} <{a}>:",
         "Op 3 jun 2025, om 10:11 heeft {n} <{a}> het volgende geschreven:",
         "Op 03-06-2025 om 10:11 schreef {n}:",
+        "Citeren {n} <{a}>:",
+        "{n} schreef op 2025-06-03 10:11:",
     ),
     "sv": (
         "Den tis 3 juni 2025 kl 10:11 skrev {n} <{a}>:",
@@ -125,6 +136,7 @@ ATTRIBUTIONS = {
         "3 июня 2025 г., в 10:11, {n} <{a}> написал(а):",
         "03.06.2025 10:11, {n} пишет:",
         "Вторник, 3 июня 2025, 10:11 +03:00 от {n} <{a}>:",
+        "Вы писали 3 июня 2025 г., 10:11:12:",
     ),
     "uk": ("вт, 3 черв. 2025 р. о 10:11 {n} <{a}> пише:", "03.06.25 10:11, {n} пише:"),
     "hr": ("uto, 3. lip 2025. u 10:11 {n} <{a}> napisao je:",),
@@ -145,6 +157,7 @@ ATTRIBUTIONS = {
         "在 2025年6月3日，上午10:11，{n} <{a}> 写道：",
         '在 2025-06-03 10:11:12，"{n}" <{a}> 写道：',
         "{n} <{a}> 於 2025年6月3日 週二 上午10:11寫道：",
+        "{n} 於 2025/6/3 上午 10:11 寫道:",
     ),
     "ja": (
         "2025年6月3日(火) 10:11 {n} <{a}>:",
@@ -158,10 +171,13 @@ ATTRIBUTIONS = {
     "vi": ("Vào Th 3, 3 thg 6, 2025 vào lúc 10:11 {n} <{a}> đã viết:",),
     "th": ("ในวันที่ อ. 3 มิ.ย. 2025 เวลา 10:11 {n} <{a}> เขียนว่า:",),
     "id": ("Pada Sel, 3 Jun 2025 pukul 10.11 {n} <{a}> menulis:",),
-    "et": ("Kuupäev T, 3. juuni 2025 kell 10:11 kirjutas {n} <{a}>:",),
+    "et": ("Kuupäev T, 3. juuni 2025 kell 10:11 kirjutas {n} <{a}>:", "{n} kirjutas 03.06.2025 kell 10:11:"),
     "lv": ("otrd., 2025. g. 3. jūn., plkst. 10:11 — lietotājs {n} (<{a}>) rakstīja:",),
     "lt": ("2025-06-03, an, 10:11 {n} <{a}> rašė:",),
-    "ca": ("Missatge de {n} <{a}> del dia dt., 3 de juny 2025 a les 10:11:",),
+    "ca": (
+        "Missatge de {n} <{a}> del dia dt., 3 de juny 2025 a les 10:11:",
+        "El 3/6/25 a les 10:11, {n} ha escrit:",
+    ),
     "gl": ("O mar, 3 xuñ 2025 ás 10:11, {n} (<{a}>) escribiu:",),
     "nobody's": (  # no language at all: two of address and date, and the colon
         "{n} <{a}>, 2025-06-03 10:11:",
@@ -208,6 +224,11 @@ LABELS = {
     "ru2": ("От кого", "Дата", "Кому", "Тема"),
     "uk": ("Від", "Надіслано", "Кому", "Тема"),
     "hr": ("Od", "Poslano", "Za", "Predmet"),
+    "hr2": ("Šalje", "Poslano", "Prima", "Predmet"),
+    "sr": ("Од", "Послато", "Коме", "Тема"),
+    "et2": ("Saatja", "Saatmisaeg", "Adressaat", "Teema"),
+    "lv": ("No", "Nosūtīts", "Kam", "Tēma"),
+    "th": ("จาก", "ส่ง", "ถึง", "เรื่อง"),
     "sl": ("Od", "Poslano", "Za", "Zadeva"),
     "el": ("Από", "Στάλθηκε", "Προς", "Θέμα"),
     "el2": ("Από", "Αποστολή", "Προς", "Θέμα"),
@@ -251,6 +272,10 @@ SEPARATORS = (
     "------------------ 原始邮件 ------------------",
     "-------- 원본 메시지 --------",
     "---- Reply message ----",
+    "‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐",
+    "-----Algsõnum-----",
+    "-----Sākotnējais ziņojums-----",
+    "-----Pradinis pranešimas-----",
     "----- Forwarded by Anna Svensson/Collective on 03.06.2025 10:11 -----",
 )
 
@@ -301,6 +326,14 @@ PHONES = (
     "나의 iPhone에서 보냄",
     "Đã gửi từ iPhone của tôi",
     "Dikirim dari iPhone saya",
+    "Sent from my Verizon, Samsung Galaxy smartphone",
+    "Sent from Yahoo Mail. Get the app",
+    "Sent with Tuta; enjoy secure & ad-free emails.",
+    "Iegūt Outlook darbam ar iOS<https://aka.ms/abc>",
+    "Stáhnout Outlook pro Android",
+    "Provenance : Courrier pour Windows 10",
+    "Отправлено из мобильной Яндекс.Почты",
+    "发自我的小米",
 )
 
 BANNERS = (

@@ -188,6 +188,16 @@ OTHER_CLIENTS = {
     "Outlook with links": "*From:* Ann Client<mailto:ann@client.example> "
     "<ann@client.example<mailto:ann@client.example>>\n"
     f"*Sent:* Wednesday, November 3, 2021 3:51 PM\n*To:* Kim<mailto:kim@x.example>\n*Subject:* Rust review\n\n{BODY}",
+    "eM Client": f"------ Forwarded Message ------\nFrom {ANN}\nTo kim@x.example\nDate 03/11/2021 15:51:30\n"
+    f"Subject Rust review\n\n{BODY}",
+    "Orange": _quoted(
+        f"Message du 03/11/21 15:51\nDe : {ANN}\nA : kim@x.example\nCopie à : \nObjet : Rust review\n\n{BODY}"
+    ),
+    "Virgilio": f"----Messaggio originale----\nDa: {ANN}\nData: 03/11/2021 15.51\nA: kim@x.example\n"
+    f"Ogg: Rust review\n\n{BODY}",
+    "GroupWise": f">>> {ANN} 11/3/2021 3:51 PM >>>\n{BODY}",
+    "a separator and the first label on one line": f"----- Forwarded Message ----- From: {ANN}\nTo: kim@x.example\n"
+    f"Sent: Wednesday, November 3, 2021 at 3:51 PM\nSubject: Rust review\n\n{BODY}",
     "blank lines between the labels": f"From:\n\n{ANN}\n\nSent:\n\n3 Nov 2021\n\nSubject:\n\nRust review\n\n{BODY}",
 }
 
@@ -233,6 +243,11 @@ def test_labels_of_an_unknown_language_are_told_by_their_shape_and_asked_about()
     assert forward.client == Address("Ann Client", "ann@client.example")
     assert not forward.certain
     assert forward.text == BODY
+
+
+def test_a_known_recipient_in_a_block_without_an_author_is_never_the_client():
+    text = f"-------- Forwarded Message --------\nTo: kim@x.example\nDate: {DATE}\nSubject: Rust review\n\n{BODY}"
+    assert (_read(text).client, _read(text).certain) == (None, False)
 
 
 def test_a_subject_that_alone_says_forward_names_nobody():

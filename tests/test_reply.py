@@ -120,10 +120,22 @@ def test_a_separator_is_cut_with_or_without_an_empty_line_above(separator: str) 
         "2013/10/2 bob <bob@example.org>",
         "bo via the Consultants Forum wrote:",
         "From: Bob Smith <bob@example.org>",
+        "On Tue, 3 Jun 2025 10:11:12 +0200\nBob Smith <bob@example.org> wrote:",
+        "Bob Smith ---06/03/2025 10:11:12 AM---Hello all, somebody",
+        "Bob Smith <bob@example.org>\n03/06/2025 10:11\nTo\nx@example.org\ncc\n\nSubject\ny",
     ],
 )
 def test_odd_heads_of_single_clients_are_cut(head: str) -> None:
     assert new(f"ok\n\n{head}\n\n{OLDER}") == "ok"
+
+
+@pytest.mark.parametrize("moment", ["3 June 2025 10:11", "June 3, 2025 10:11 AM"])
+def test_a_name_an_address_and_a_moment_above_marked_lines_are_an_attribution(moment: str) -> None:
+    for head in (f'"Bo Berg" <bo@example.org> – {moment}', f"Bo Berg <mailto:bo@example.org>\n{moment}"):
+        assert new(f"ok\n\n{head}\n{marked(OLDER)}") == "ok", head
+        assert new(f"{head}\n{marked(OLDER)}") == "", head
+    said = f"Mine! Call me at bo@example.org on {moment}"
+    assert new(f"{said}\n{marked(OLDER)}") == said
 
 
 def test_between_quoted_lines_the_answers_are_new() -> None:
@@ -247,6 +259,16 @@ def test_small_print_above_the_text_is_passed_over() -> None:
         "Please treat this as confidential and do not copy it.",
         "Från min chef kom frågan om ni kan hjälpa oss.\n\nVi behöver två personer.",
         "Demande du site :\n\n=====\nNom: Berg\nCourriel: x@example.com\nLieu: Lyon",
+        "--- Mail server migration ---\n\nWe need somebody who knows Exim.",
+        "Travel\n\nFrom: Monday 3 June\nTo: Friday 7 June\nSubject: training\n\nWho is free?",
+        "You can reach me at bo@example.com until 3 June 2025:\nafter that, call.",
+        "We had a long talk with Bo Berg <bo@example.com> on 3 June 2025 at 10:00, who wrote:\n\nit is on.",
+        "In your mail of 3 June 2025 you wrote:\n\nthe rate is 1000.\n\nIs that with VAT?",
+        "Den 3 juni 2025 skrev vi avtal med Acme:\n\ndet gäller till december.",
+        "You are receiving this because Bo said that you can help.\n\nWe need a Go developer.",
+        "Our gateway was checked for viruses last week.\nWe need somebody who can replace it.",
+        "Please consider the environment before choosing: it is Windows 11.\n\nWe need help.",
+        "Hello,\n\nSent with love\n\nAnna",
         "Check this: https://news.example.org/2025-05-03/what-bo@wrote:about\n\nBest",
     ],
 )
