@@ -17,12 +17,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import islice
 
 from router.phrases.book import Book, Extra, book
-from router.phrases.doubts import HANDS, WITH_TEXT, doubt, likeness
+from router.phrases.choice import find
+from router.phrases.doubts import HANDS, WITH_TEXT, doubt, likeness, second_thought_below
 from router.phrases.grammar import PhraseError
 from router.phrases.names import People, people
-from router.phrases.sight import OPEN, Found, Sight, find
+from router.phrases.sight import OPEN, Found, Sight
 from router.phrases.words import INVISIBLE, Line, read_line
 
 VERBS: tuple[str, ...] = (
@@ -47,6 +49,7 @@ VERBS: tuple[str, ...] = (
 
 LONGEST = 600  # characters of a line that are read
 _WRAPPED = 55  # a line this long without a full stop goes on in the next one
+_MOST_BELOW = 3  # lines below a claim that are looked through for second thoughts
 _MOST_LINES = 40  # greetings, quotes and rules before the first line that says something
 _LONGEST_TEXT = 65536  # characters of a text that goes with a command
 _MOST_SKILLS = 50
@@ -102,7 +105,7 @@ def read_command(
         if first is None and sight.is_address():
             greeting = _greeting(sight, greeting)
             continue
-        reading = _judge(sight, clean, start)
+        reading = _judge(sight, clean, start, end)
         if first:  # the second line is looked at only to see whether the sender should be asked
             return replace(first, half=True, why="the command is not in the first line") if reading.command else first
         if reading.command or reading.half:
@@ -127,9 +130,8 @@ def _frozen(extra: Mapping[str, Sequence[str]]) -> Extra:
     return tuple((verb, tuple(phrases)) for verb, phrases in extra.items())
 
 
-def _lines(text: str, words: Book) -> Iterator[tuple[int, int]]:
-    """Start and end of each line that may say something, its continuation included."""
-    end = 0
+def _lines(text: str, words: Book, end: int = 0) -> Iterator[tuple[int, int]]:
+    """Start and end of each line from `end` on that may say something, its continuation included."""
     for _ in range(_MOST_LINES):
         start = end
         while start < len(text) and text[start].isspace():
@@ -172,8 +174,8 @@ def _greeting(sight: Sight, known: Reading) -> Reading:
     return known
 
 
-def _judge(sight: Sight, text: str, start: int) -> Reading:
-    """What the line, which begins at `start` of `text`, says."""
+def _judge(sight: Sight, text: str, start: int, end: int) -> Reading:
+    """What the line, which is `text` from `start` to `end`, says."""
     line = sight.line
     shown = line.text.strip()
     if not line.words:
@@ -184,10 +186,21 @@ def _judge(sight: Sight, text: str, start: int) -> Reading:
         return Reading(None, bool(like), shown, like or "no phrase of the book")
     if found.label in OPEN:
         return Reading(None, True, shown, "the words leave it open")
-    if unclear := doubt(sight, found):
+    if unclear := doubt(sight, found) or _doubt_below(sight, found, text, end):
         return Reading(None, True, shown, f"{found.verb}, were it not for {unclear}")
     said = line.text[line.spans[found.start][0] : line.spans[found.end - 1][1]]
     return Reading(_command(sight, found, text, start), False, shown, f"{said[:80]!r} says {found.verb}")
+
+
+def _doubt_below(sight: Sight, found: Found, text: str, end: int) -> str:
+    """What the next lines make unclear in a claim: "Mine.⏎⏎But only if …". Lines that only sign are skipped."""
+    if found.verb != "claim":
+        return ""
+    for first, last in islice(_lines(text, sight.book, end), _MOST_BELOW):
+        below = Sight(read_line(text[first:last].replace("\n", " ")), sight.book, sight.people, None)
+        if below.line.words and not below.only_trails():
+            return second_thought_below(below, found)
+    return ""
 
 
 def _command(sight: Sight, found: Found, text: str, start: int) -> Command:

@@ -7,7 +7,8 @@ Losing a claim is bad, inventing one is worse: in doubt there is a doubt, and it
 from __future__ import annotations
 
 from router.phrases.book import OWN
-from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, Found, Sight, command_of, lead_ends
+from router.phrases.choice import lead_ends
+from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, Found, Sight, command_of
 from router.phrases.words import COMMA, NONE, QUESTION, STOP
 
 WITH_TEXT = frozenset({"warm", "send", "throw", "note"})
@@ -26,6 +27,7 @@ _DENIED = ("eaten", "send", "join", "together", "award", "undo", "yield", "relea
 _IN_SENTENCE = {verb: frozenset({"not", "but"}) for verb in _DENIED}
 _CALLED = {
     "if": "a condition",
+    "when": "a condition",
     "not": "a negation",
     "but": "a reservation",
     "maybe": "a doubt",
@@ -48,8 +50,10 @@ def doubt(sight: Sight, found: Found) -> str:
         return "a question mark"
     if verb == "claim" and line.refuses():
         return "a sign"
-    if verb == "claim" and ":" in line.gap(end - 1):
+    if verb in ("claim", "away") and ":" in line.gap(end - 1):
         return "a colon"
+    if found.label.endswith("-told") and _is_called(sight, end):
+        return "a name called: an order"
     if found.bare and _is_abbreviation(sight, found):
         return "an abbreviation"
     return (
@@ -60,6 +64,16 @@ def doubt(sight: Sight, found: Found) -> str:
     )
 
 
+def second_thought_below(sight: Sight, found: Found) -> str:
+    """What a later line, `sight`, makes unclear in the claim `found` above it: "But only if …", "Ok with Anna?"."""
+    line, languages = sight.line, _spoken(sight, found)
+    stop = next((at for at in range(len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
+    for place, kind, said in sight.book.remarks_in(line.words[: stop + 1], languages):
+        if kind in _ALL and (place == 0 or (line.asks(stop, stop + 1) and kind != "not")):
+            return f"{_CALLED[kind]} in the next line ({said!r})"
+    return ""
+
+
 def likeness(sight: Sight) -> str:
     """Why a line that holds no command looks like one; "" when it does not."""
     line = sight.line
@@ -68,7 +82,7 @@ def likeness(sight: Sight) -> str:
     for place in {0, *(end for end, _ in lead_ends(sight, 0))}:
         for found in sight.phrases(place) if place < len(line) else ():
             if found.label not in NO_VERBS - OPEN and (
-                remark := _opening(sight, found, found.end, ("if", "but", "maybe"))
+                remark := _opening(sight, found, found.end, ("if", "when", "but", "maybe"))
             ):
                 return f"{remark} follows"
     starts = [at for at in range(1, len(line)) if line.breaks[at - 1] != NONE][:MOST_LEADS]
@@ -131,6 +145,9 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     kinds = set()
     for place, kind, said in sight.book.remarks_in(sight.line.words[found.closed :], _spoken(sight, found)):
         kinds.add(kind)
+        same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
+        if kind == "when" and place == 0 and found.verb == "claim" and same:
+            return f"{_CALLED[kind]} ({said!r})"
         if kind in anywhere or (kind in in_sentence and found.closed + place <= stop):
             return f"{_CALLED[kind]} ({said!r})"
     return "a second thought" if found.verb == "pass" and {"but", "able"} <= kinds else ""
@@ -157,8 +174,16 @@ def _after_comma(sight: Sight, found: Found, stop: int) -> str:
     if not found.bare or (harmless and not alone) or sight.is_name(end):
         return ""
     clauses = [at for at in range(end, stop + 1) if line.breaks[at - 1] == COMMA] if alone else [end]
-    talk = all(_is_talk(sight, at, found.verb, ("closing",) if alone else _TALK) for at in clauses)
+    kinds = ("closing",) if alone else _TALK
+    talk = all(sight.is_name(at) or _is_talk(sight, at, found.verb, kinds) for at in clauses)
     return "" if talk else "what follows"
+
+
+def _is_called(sight: Sight, end: int) -> bool:
+    """Whether "take it, Anna" calls a name: it stands behind a comma or nothing, where a signature has a line's end."""
+    line = sight.line
+    name = next((at for at in (end, end - 1) if 0 < at < len(line) and sight.known_name(at)), 0)
+    return bool(name) and line.breaks[name - 1] in (NONE, COMMA) and "/" not in line.gap(name - 1)
 
 
 def _after_no(sight: Sight, found: Found) -> str:

@@ -1,20 +1,20 @@
 """One line, and everything of the book that can be seen in it.
 
-Job: say which phrases begin at a word and fill their clause, and find the command behind greetings and small talk.
-Core: no I/O, no clock, no logging. Whether the command found is clear is decided in `doubts.py`.
+Job: say which phrases begin at a word and fill their clause, and where names and dates stand.
+Core: no I/O, no clock, no logging. Which of it is the line's command is chosen in `choice.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 from router.dates import match_date
 from router.phrases.book import OWN, Book
 from router.phrases.grammar import Capture, Reader
 from router.phrases.names import Named, People
-from router.phrases.words import COMMA, NONE, QUESTION, Line
+from router.phrases.words import COMMA, MARK, NONE, Line
 
 MOST_LEADS = 6  # greetings and bits of small talk before a command
 NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company", "half", "unclear"})
@@ -24,8 +24,6 @@ TALK = TAILS | {"chat", "greeting"}
 _BARE = ("-short", "-alone", "-told")  # endings of labels: see en.toml
 _UNTRAILED = frozenset({"lead", "topic", "company"})  # nothing is asked of what follows these
 _ENDLESS = frozenset({"text", "message"})
-_LONGEST_STATEMENT = 24  # words
-_QUOTING = frozenset(':"“”„«»')
 _MOST_STRANGERS = 3  # words of unknown names after "Hi"
 
 
@@ -111,11 +109,11 @@ class Sight:
         if place in self._tongues:
             return self._tongues[place]
         grammars = self.book.grammars
-        named = bool(self._slot("who", place))
+        named = bool(self.slot("who", place))
         chosen = range(len(grammars)) if named else self.book.starters.get(self.line.keys[place], ())
         for at in chosen:
             if at not in self._readers:
-                self._readers[at] = Reader(grammars[at], self.line, self._slot)
+                self._readers[at] = Reader(grammars[at], self.line, self.slot)
         self._tongues[place] = [self._readers[at] for at in chosen]
         return self._tongues[place]
 
@@ -143,6 +141,11 @@ class Sight:
         ]
         stranger = any(named.unknown and not named.shared for named in opening)
         return stranger and self.line.starts_sentence(found.start)
+
+    def names_a_stranger(self, found: Found) -> bool:
+        """Whether `found` rests on a name that is on no roster: any word with a capital may be taken for one."""
+        named = (self.named[first, end] for slot, first, end in found.captures if slot == "who")
+        return any(each.unknown and not each.shared for each in named)
 
     def known_name(self, place: int) -> int:
         """The end of a roster's name that begins at `place`; 0 when there is none."""
@@ -228,7 +231,7 @@ class Sight:
             self.line.breaks[place - 1] != NONE
             or self.says(place, self.book.hence, languages)
             or self.says(place - 1, self.book.hence, languages)
-            or self.says(place - 1, self.book.joins, languages)
+            or (self.says(place - 1, self.book.joins, languages) and self.line.keys[place - 1][0] != MARK)  # "è"
         )
 
     def says(self, place: int, lists: Mapping[str, frozenset[str]], languages: frozenset[str]) -> bool:
@@ -257,7 +260,7 @@ class Sight:
             return name in TAILS or name == "company" or name.startswith("claim")
         return name in TAILS
 
-    def _slot(self, name: str, place: int) -> Iterable[int]:
+    def slot(self, name: str, place: int) -> Iterable[int]:
         key = (name, place)
         if key not in self._slots:
             self._slots[key] = tuple(self._slot_ends(name, place))
@@ -291,114 +294,3 @@ class Sight:
             end = next((at for at, (start, _) in enumerate(line.spans) if start >= offset), len(line))
             self.dates[place, end] = day
             yield end
-
-
-def find(sight: Sight) -> Found | None:
-    """The command of the line, behind greetings and small talk; its label is in OPEN where the words leave it open."""
-    found = _find(sight, 0, 0)
-    if found is None or found.label in OPEN:
-        return _behind_statement(sight) or found
-    return found
-
-
-def _find(sight: Sight, place: int, depth: int) -> Found | None:
-    if place not in sight.commands:
-        sight.commands[place] = _look(sight, place, depth)
-    return sight.commands[place]
-
-
-def _look(sight: Sight, place: int, depth: int) -> Found | None:
-    here = _command_at(sight, place)
-    if depth >= MOST_LEADS:
-        return here
-    for end, languages in lead_ends(sight, place):
-        behind = _find(sight, end, depth + 1) if (here.end if here else 0) <= end < len(sight.line) else None
-        if behind is None or not (sight.line.ends_at(end) or languages & {*behind.languages, "en"}):
-            continue  # without a comma the two must be of one language: "was" greets in Polish
-        if here is None or here.label in {"yes", *OPEN} or _only_leads(sight, here, behind):
-            told = behind.label.endswith("-told") and sight.known_name(place) == end
-            return replace(behind, label="half") if told else behind  # "Anna, take it"
-    return here
-
-
-def _only_leads(sight: Sight, here: Found, behind: Found) -> bool:
-    """In "klar, mach ich" the first word leads up to the rest, though alone it is Swedish for done."""
-    if behind.label in OPEN or (here.label == "no" and here.languages & {*behind.languages, "en"}):
-        return False
-    leads = [found.languages for found in sight.phrases(here.start) if (found.label, found.end) == ("lead", here.end)]
-    return any("en" in behind.languages or each & behind.languages for each in leads)
-
-
-def _behind_statement(sight: Sight) -> Found | None:
-    """A full sentence that takes or declines, behind a plain statement of the same person: "I know them, I'll take it".
-
-    The statement begins as harmless remarks do ("I", "we") and holds no condition, hedge, question or reported speech.
-    """
-    line = sight.line
-    if not sight.says(0, sight.book.safe, frozenset(sight.book.languages)):
-        return None
-    for place in range(1, min(len(line), _LONGEST_STATEMENT)):
-        if line.breaks[place - 1] == QUESTION or not _QUOTING.isdisjoint(line.gap(place - 1)):
-            return None
-        found = _command_at(sight, place) if sight.may_follow(place) else None
-        if found and found.label in ("claim", "pass"):
-            return found if _is_plain(sight, found) else None
-    return None
-
-
-def _is_plain(sight: Sight, found: Found) -> bool:
-    languages = frozenset(sight.book.remarks) if found.languages & {"en", OWN} else found.languages | {"en"}
-    telling = {"if", "but", "maybe", "said"} if found.verb == "pass" else {"if", "not", "but", "maybe", "said"}
-    remarks = sight.book.remarks_in(sight.line.words[: found.start], languages)
-    return sight.says(0, sight.book.safe, languages) and not any(kind in telling for _, kind, _ in remarks)
-
-
-def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
-    """Where greetings, names called and small talk from `place` may end, and in which languages; longest first."""
-    line = sight.line
-    ends: dict[int, frozenset[str]] = {}
-    for found in sight.phrases(place):
-        if found.label in ("greeting", "lead", "yes") or (found.label in ("chat", "topic") and line.ends_at(found.end)):
-            ends[found.end] = ends.get(found.end, frozenset()) | found.languages
-            called = sight.after_greeting(found.end) if found.label == "greeting" else found.end
-            ends[called] = ends.get(called, frozenset()) | found.languages
-    name = sight.known_name(place)
-    if name and line.ends_at(name) and "," in line.gap(name - 1):
-        ends[name] = ends.get(name, frozenset())
-    for end in sight.softs(place):
-        if line.ends_at(end):
-            ends[end] = ends.get(end, frozenset())
-    return sorted(ends.items(), key=lambda each: -each[0])
-
-
-def _rank(found: Found) -> tuple[bool, int, int, int]:
-    """The least is best: no swallowing, the longest, "unclear" before commands, "pass" behind others, "half" last."""
-    order = {"unclear": 0, "pass": 2, "half": 3}
-    return (found.text_at >= 0, -found.end, order.get(found.label, 1), len(found.label))
-
-
-def _command_at(sight: Sight, place: int) -> Found | None:
-    """The command that fills the clause at `place`; one that swallows the rest of the line only if no other does."""
-    fits = [found for found in sight.phrases(place) if found.closed >= 0]
-    commands = [found for found in fits if found.label not in NO_VERBS or found.label in OPEN]
-    if not commands:
-        return None
-    best = min(commands, key=lambda found: (sight.opens_with_stranger(found), *_rank(found)))
-    if any(found.label in TALK and found.end > best.end for found in fits) and best.text_at < 0:
-        return None  # "warm regards"
-    if sight.known_name(place) == best.end:
-        return None  # Mia is on the roster, and "mia" is Italian for mine
-    if best.label == "unclear":
-        return best
-    same = [found for found in fits if found.end == best.end and (found.text_at < 0) == (best.text_at < 0)]
-    taught = [found for found in same if "en" in found.languages and found.label not in NO_VERBS]
-    if taught:  # the router's mails teach "lost"; in Danish it may stand for "løst", solved
-        return min(taught, key=_rank)
-    return _unless_contested(best, same)
-
-
-def _unless_contested(best: Found, same: Sequence[Found]) -> Found:
-    """`best`, open when another language has something else in mind: "moi" takes it in French and greets in Finnish."""
-    others = {found.verb for found in same if not found.languages <= best.languages}
-    others -= {best.verb, "lead", "topic", *OPEN}
-    return replace(best, label="half") if others else best

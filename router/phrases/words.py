@@ -55,10 +55,10 @@ def key(word: str) -> str:
 @lru_cache(maxsize=16384)
 def spellings(word: str) -> tuple[str, ...]:
     """Every key under which a word of a phrase is found: "für" is typed "für", "fur" and "fuer"."""
-    plain = _bare(word)
+    plain = fold(word)
     if not _is_marked(word):
         return (plain,)
-    spelt = _bare(unicodedata.normalize("NFC", word).casefold().translate(_SPELT_OUT))
+    spelt = fold(unicodedata.normalize("NFC", word).casefold().translate(_SPELT_OUT))
     return tuple(dict.fromkeys((MARK + plain, plain, spelt)))
 
 

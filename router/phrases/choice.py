@@ -1,0 +1,191 @@
+"""Which of the phrases seen in a line is its command.
+
+Job: find the command behind greetings, small talk and plain statements, and choose between languages that disagree.
+Core: no I/O, no clock, no logging. Whether the command found is clear is decided in `doubts.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from router.phrases.book import OWN
+from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, TALK, Found, Sight
+from router.phrases.words import NONE, QUESTION
+
+_LONGEST_STATEMENT = 24  # words
+_SHORT_STATEMENT = 4  # words: "Wow, what a client"
+_VERB_SECOND = frozenset({"sv", "de", "nl", "da", "no"})
+_PREPARING = frozenset({"join", "back"})
+_QUOTING = frozenset(':"“”„«»')
+
+
+def find(sight: Sight) -> Found | None:
+    """The command of the line, behind greetings and small talk; its label is in OPEN where the words leave it open."""
+    found = _find(sight, 0, 0)
+    if found is None or found.label in OPEN:
+        return _behind_statement(sight, found is not None) or found
+    return found
+
+
+def _find(sight: Sight, place: int, depth: int) -> Found | None:
+    if place not in sight.commands:
+        sight.commands[place] = _look(sight, place, depth)
+    return sight.commands[place]
+
+
+def _look(sight: Sight, place: int, depth: int) -> Found | None:
+    here = _command_at(sight, place)
+    if depth >= MOST_LEADS:
+        return here
+    strange = here is not None and sight.opens_with_stranger(here)  # "Selvä, Haluaisin": no name, whatever its capitals
+    reach = here.end if here and not strange else 0
+    said = max((end for label, end in sight.labels(place) if label == "chat" and sight.line.ends_at(end)), default=0)
+    for end, languages in lead_ends(sight, place):
+        if end < said:
+            break  # in "gut gemacht" the first word leads to nothing: it is praise
+        behind = _find(sight, end, depth + 1) if reach <= end < len(sight.line) else None
+        if behind is None or not (sight.line.ends_at(end) or languages & {*behind.languages, "en"}):
+            continue  # without a comma the two must be of one language: "was" greets in Polish
+        weak = here is None or strange or here.label in {"yes", *OPEN}
+        if weak or (here and (_only_leads(sight, here, behind) or _tops(behind, here))):
+            told = behind.label.endswith("-told") and sight.known_name(place) == end
+            return replace(behind, label="half") if told else behind  # "Anna, take it"
+    return here
+
+
+def _tops(behind: Found, here: Found) -> bool:
+    """Whether the claim is what "I'm back, I'll take it" and "I'm stepping in, I'll take it" mean to say."""
+    return behind.label == "claim" and here.label in _PREPARING
+
+
+def _only_leads(sight: Sight, here: Found, behind: Found) -> bool:
+    """In "klar, mach ich" the first word leads up to the rest, though alone it is Swedish for done."""
+    if behind.label in OPEN or (here.label == "no" and here.languages & {*behind.languages, "en"}):
+        return False
+    leads = [found.languages for found in sight.phrases(here.start) if (found.label, found.end) == ("lead", here.end)]
+    return any("en" in behind.languages or each & behind.languages for each in leads)
+
+
+def _behind_statement(sight: Sight, open_: bool) -> Found | None:
+    """A sentence that takes or declines, behind plain statements of the same person: "I know them, I'll take it".
+
+    The statement holds no condition, hedge, question, order or reported speech. If it begins as harmless remarks do
+    ("I", "thanks"), "so" and "and" may lead to the claim; otherwise a comma or full stop must, no colleague is named in
+    it, and none is asked about: `open_` says that the line begins with words that leave it open.
+    """
+    line, spoken = sight.line, frozenset(sight.book.languages)
+    leads = [end for end, _ in lead_ends(sight, 0)]
+    safe = next((at for at in (0, *leads) if sight.says(at, sight.book.safe, spoken)), -1)
+    first = safe if safe >= 0 else max((at for at in leads if at < len(line)), default=0)
+    for place in range(first + 1, min(len(line), _LONGEST_STATEMENT)):
+        if line.breaks[place - 1] == QUESTION or not _QUOTING.isdisjoint(line.gap(place - 1)):
+            return None
+        parted = line.breaks[place - 1] != NONE
+        found = _command_at(sight, place) if parted or (safe >= 0 and sight.may_follow(place)) else None
+        if found and safe >= 0 and _closes_statement(sight, found) and _is_plain(sight, found, ()):
+            return found
+        if found and parted and not open_ and _stands_alone(sight, first, found):
+            return found
+    return None
+
+
+def _closes_statement(sight: Sight, found: Found) -> bool:
+    """Whether `found` is what a statement may lead to: a full sentence, or a bare last word."""
+    return found.label in ("claim", "pass") or _is_last_word(sight, found)
+
+
+def _is_last_word(sight: Sight, found: Found) -> bool:
+    """Whether a bare "mine" is all that is left of the line, apart from a name: "Perfect fit for me - mine!"."""
+    return found.label == "claim-short" and found.closed == len(sight.line)
+
+
+def _stands_alone(sight: Sight, first: int, found: Found) -> bool:
+    """Whether `found` is a sentence of its own behind any plain words: "Been there - I'll take it", "Wow, mine"."""
+    words, line_words = found.start - first, sight.line.words
+    if not _closes_statement(sight, found) or (found.label == "claim-short" and words > _SHORT_STATEMENT):
+        return False
+    if any(sight.known_name(at) for at in range(first, found.start)):
+        return False
+    if words <= _SHORT_STATEMENT and any(sight.slot("date", at) for at in range(first, min(first + 2, found.start))):
+        return False  # "In May, I'll take it"
+    opening = sight.book.remarks_in(line_words[first : found.start], found.languages)
+    if any(place == 0 and kind == "terms" for place, kind, _ in opening):
+        return False  # "For 1000 a day, mine"
+    reason = sight.says(first, sight.book.reasons, found.languages)
+    return (reason or not _is_inverted(sight, found)) and _is_plain(sight, found, ("address",))
+
+
+def _is_inverted(sight: Sight, found: Found) -> bool:
+    """Whether the verb leads where a statement has it second: "Zahlen sie gut, nehme ich es" is a condition."""
+    inverting = found.languages & _VERB_SECOND
+    return bool(inverting) and any(
+        sight.line.keys[found.start] in grammar.beginnings("takes")
+        for grammar in sight.book.grammars
+        if grammar.language in inverting
+    )
+
+
+def _is_plain(sight: Sight, found: Found, more: tuple[str, ...]) -> bool:
+    """Whether nothing telling stands before `found`, in its languages."""
+    languages = frozenset(sight.book.remarks) if found.languages & {"en", OWN} else found.languages | {"en"}
+    telling = {"if", "when", "but", "maybe", "said", *more} | (set() if found.verb == "pass" else {"not"})
+    remarks = sight.book.remarks_in(sight.line.words[: found.start], languages)
+    return not any(kind in telling for _, kind, _ in remarks)
+
+
+def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
+    """Where greetings, names called and small talk from `place` may end, and in which languages; longest first."""
+    line = sight.line
+    ends: dict[int, frozenset[str]] = {}
+    whole = frozenset({"chat", "topic", *_PREPARING})
+    for found in sight.phrases(place):
+        if found.label in ("greeting", "lead", "yes") or (found.label in whole and line.ends_at(found.end)):
+            ends[found.end] = ends.get(found.end, frozenset()) | found.languages
+            called = sight.after_greeting(found.end) if found.label == "greeting" else found.end
+            ends[called] = ends.get(called, frozenset()) | found.languages
+    name = sight.known_name(place)
+    if name and line.ends_at(name) and "," in line.gap(name - 1):
+        ends[name] = ends.get(name, frozenset())
+    for end in sight.softs(place):
+        if line.ends_at(end):
+            ends[end] = ends.get(end, frozenset())
+    return sorted(ends.items(), key=lambda each: -each[0])
+
+
+def _rank(found: Found) -> tuple[bool, int, int, int]:
+    """The least is best: no swallowing, the longest, "unclear" before commands, "pass" behind others, "half" last."""
+    order = {"unclear": 0, "pass": 2, "half": 3}
+    return (found.text_at >= 0, -found.end, order.get(found.label, 1), len(found.label))
+
+
+def _command_at(sight: Sight, place: int) -> Found | None:
+    """The command that fills the clause at `place`; one that swallows the rest of the line only if no other does."""
+    fits = [found for found in sight.phrases(place) if found.closed >= 0]
+    commands = [found for found in fits if found.label not in NO_VERBS or found.label in OPEN]
+    if not commands:
+        return None
+    best = min(commands, key=lambda found: (sight.names_a_stranger(found), *_rank(found)))
+    if any(_is_talk(found, best) for found in fits) and best.text_at < 0:
+        return None
+    if sight.known_name(place) == best.end:
+        return None  # Mia is on the roster, and "mia" is Italian for mine
+    if best.label == "unclear":
+        return best
+    same = [found for found in fits if found.end == best.end and (found.text_at < 0) == (best.text_at < 0)]
+    taught = [found for found in same if "en" in found.languages and found.label not in NO_VERBS]
+    if taught:  # the router's mails teach "lost"; in Danish it may stand for "løst", solved
+        return min(taught, key=_rank)
+    return _unless_contested(best, same)
+
+
+def _is_talk(found: Found, best: Found) -> bool:
+    """Whether `found` is small talk that makes more of the words than the command `best`: "warm regards"."""
+    return found.label in TALK and (found.end > best.end or (found.end == best.end and best.label == "eaten"))
+
+
+def _unless_contested(best: Found, same: Sequence[Found]) -> Found:
+    """`best`, open when another language has something else in mind: "moi" takes it in French and greets in Finnish."""
+    others = {found.verb for found in same if not found.languages <= best.languages}
+    others -= {best.verb, "lead", "topic", *OPEN}
+    return replace(best, label="half") if others else best
