@@ -245,8 +245,10 @@ class Dovecot:
     def mails(self, user: str, folder: str = "INBOX") -> list[bytes]:
         """The mails that lie in a folder, in the order of their file names."""
         box = self.maildir(user, folder)
-        paths = sorted([*(box / "new").iterdir(), *(box / "cur").iterdir()], key=lambda path: path.name)
-        return [path.read_bytes() for path in paths]
+        while True:
+            paths = sorted([*(box / "new").iterdir(), *(box / "cur").iterdir()], key=lambda path: path.name)
+            with contextlib.suppress(FileNotFoundError):  # moved, or flagged, while we looked
+                return [path.read_bytes() for path in paths]
 
 
 def _base64(raw: bytes) -> str:
