@@ -20,8 +20,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from router.cli import explain_file
 from router.config import load
+from router.counter import explain_file
 from router.house import House
 from router.message import MessageError, read_message
 from router.start import house_of

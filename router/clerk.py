@@ -31,7 +31,7 @@ from router.inbox import Met
 from router.journal_files import overwrite_file, put_file
 from router.lead import Lead
 from router.mime import rfc5322_date, write_mail
-from router.office import Office
+from router.office import NotDone, Office
 from router.store import ensure_folder
 from router.tray import write_tray
 from router.turn import Mail
@@ -215,8 +215,9 @@ class Clerk:
             answer = self._take_request(path)
             self.store.flush()
             path.unlink(missing_ok=True)  # first: what was done is stored, and must not be done again
+            doc = {"answer": answer, "done": not isinstance(answer, NotDone)}
             try:
-                put_file(path.with_suffix(".answer"), json.dumps({"answer": answer}).encode())
+                put_file(path.with_suffix(".answer"), json.dumps(doc).encode())
             except OSError as error:
                 log.warning("the answer to a command cannot be written: %s", error.strerror)
             did = True
@@ -250,28 +251,28 @@ class Clerk:
             case "drop":
                 return self._drop(int(request["number"]))
             case other:
-                return f"unknown request {other!r}"
+                return NotDone(f"unknown request {other!r}")
 
     def _retry(self, number: int) -> str:
         doc = self.store.get("quarantine", number)
         if doc is None:
-            return f"there is no mail {number} in quarantine"
+            return NotDone(f"there is no mail {number} in quarantine")
         try:
             raw = (self.office.poison / f"{doc['file']}.eml").read_bytes()
         except OSError as error:
-            return f"the bytes of mail {number} cannot be read: {error.strerror}"
+            return NotDone(f"the bytes of mail {number} cannot be read: {error.strerror}")
         met = Met(doc["folder"], 0, 0, datetime.fromisoformat(doc["at"]), len(raw))
         handled = self.office.take_in(raw, met)
         if handled.kind == "unreadable":
             self._drop(int(self.store.note("last quarantine")))  # one entry a mail: it stays where it stood
-            return f"mail {number} still cannot be handled: {handled.reason}"
+            return NotDone(f"mail {number} still cannot be handled: {handled.reason}")
         self._drop(number)
         return f"mail {number} is handled: {handled.kind}" + (f", bun {handled.lead}" if handled.lead else "")
 
     def _drop(self, number: int) -> str:
         doc = self.store.get("quarantine", number)
         if doc is None:
-            return f"there is no mail {number} in quarantine"
+            return NotDone(f"there is no mail {number} in quarantine")
         self.store.delete("quarantine", number)
         self.store.flush()  # before the files: a record whose bytes are gone could not be retried
         for suffix in (".eml", ".txt"):

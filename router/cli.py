@@ -12,32 +12,24 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from router import __version__
+from router import __version__, terminal
 from router.check import run_checks
-from router.clerk import Clerk, leave_request
 from router.config import ConfigError, Settings, find_config, load
+from router.counter import Sorry, ask_daemon, explain_file, lead_json, now, open_office
 from router.daemon import Daemon, describe
-from router.house import House
-from router.journal import StoreError, StoreLocked, repair
-from router.lead import Lead, read_stamp, stamp
-from router.message import MessageError, read_message
-from router.office import Office, OurBug, explain_verdict
+from router.journal import StoreError, repair
+from router.lead import read_stamp, stamp
+from router.office import Office, OurBug
 from router.people import build_world
-from router.start import house_of, read_key, read_templates
-from router.store import Store
-from router.triage import Incoming, triage
-from router.view import EmptyView
+from router.start import house_of, read_key
+from router.terminal import Column
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,23 +42,15 @@ store_app = typer.Typer(no_args_is_help=True, help="The store's files.")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(store_app, name="store")
 
-out = Console(highlight=False, soft_wrap=False)
 Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-
-class Sorry(Exception):
-    """One sentence for the person at the keyboard; `status` is the exit status."""
-
-    def __init__(self, sentence: str, status: int = 2) -> None:
-        super().__init__(sentence)
-        self.status = status
 
 
 def main() -> None:
     """Entry point: every expected fault ends in one sentence."""
     try:
-        app(standalone_mode=True)
+        with terminal.bars():
+            app(standalone_mode=True)
     except Sorry as sorry:
         print(f"bun-router: {sorry}", file=sys.stderr)
         sys.exit(sorry.status)
@@ -86,30 +70,6 @@ def main() -> None:
 
 def _settings(config: Path | None) -> Settings:
     return load(find_config(config))
-
-
-def _installation(store: Store | None, settings: Settings) -> str:
-    """Made with the store; part of every outgoing Message-ID."""
-    known = store.note("installation") if store is not None else None
-    return str(known or settings.collective.address)
-
-
-def open_office(settings: Settings, *, read_only: bool = False) -> Office:
-    """Key, store, templates and house together. Raises ConfigError, StoreError."""
-    key = read_key(settings.trust.key_file, make=not read_only)
-    templates = read_templates(settings.templates.folder)
-    store = Store(settings.store.path, read_only=read_only)
-    if not read_only and store.note("installation") is None:
-        import secrets
-
-        store.set_note("installation", secrets.token_hex(6))
-        store.flush()
-    house = house_of(settings, _installation(store, settings), key)
-    return Office(house, store, templates, _now)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _reading(config: Path | None) -> tuple[Settings, Office]:
@@ -144,7 +104,7 @@ def run(
     office = open_office(settings)
     if verbose:
         office.watch = lambda handled: logging.getLogger("router").info(describe(handled))
-    daemon = Daemon(settings, office, _now)
+    daemon = Daemon(settings, office, now)
     daemon.install_signals()
     print(f"bun-router {__version__} reads {settings.imap.user} at {settings.imap.host}", file=sys.stderr)
     try:
@@ -165,26 +125,11 @@ def check(config: Config = None, as_json: Json = False) -> None:
         if as_json:
             print(json.dumps({"check": result.name, "ok": result.fine, "says": result.says}), flush=True)
         else:
-            mark = "[green]ok[/]  " if result.fine else "[red]WRONG[/]"
-            out.print(f"{mark} {escape(result.name)}: {escape(result.says)}", soft_wrap=True)
+            terminal.print_checked(result.name, result.fine, result.says)
     raise typer.Exit(1 if wrong else 0)
 
 
 # -- looking ---------------------------------------------------------------------------------------------------------
-
-
-def lead_json(lead: Lead) -> dict[str, Any]:
-    """A bun as `status --json` lists it (ARCHITECTURE "Names")."""
-    return {
-        "id": lead.id,
-        "subject": lead.subject,
-        "status": str(lead.status),
-        "owner": lead.owner,
-        "client": lead.client,
-        "claims": [{"who": c.who, "at": stamp(c.at)} for c in lead.claims if c.state in ("standing", "awarded")],
-        "opened": stamp(lead.opened),
-        "due": stamp(lead.due) if lead.due else None,
-    }
 
 
 @app.command()
@@ -198,45 +143,13 @@ def status(config: Config = None, as_json: Json = False) -> None:
     if not leads:
         print("Nothing is open.")
     else:
-        _print_status(leads, office)
+        terminal.print_status(leads, office.house, office.store, office.templates, now())
     silenced = office.store.note("silenced") or []
     if silenced:
         print(f"Silenced by a bound: {'; '.join(silenced[-5:])}")
     held = len(office.store.quarantined())
     if held:
         print(f"In quarantine: {held} (`bun-router quarantine list`)")
-
-
-def _print_status(leads: Iterable[Lead], office: Office) -> None:
-    now, house = _now(), office.house
-    world = build_world(house, office.store, now)
-    rows = [
-        (
-            str(lead.id),
-            str(lead.status) + (f", {lead.stage}" if lead.stage and lead.stage != "window" else ""),
-            lead.subject,
-            world.name(lead.owner),
-            ", ".join(world.names(lead.claimants)),
-            house.calendar.say_age(house.calendar.between(lead.opened, now)),
-            house.calendar.say(lead.due, "en", now) if lead.due else f"after the {lead.awaits}" if lead.awaits else "",
-        )
-        for lead in leads
-    ]
-    print_table(("bun", "status", "subject", "owner", "claims", "age", "next"), rows, wide="subject")
-
-
-def print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], wide: str = "") -> None:
-    """A table that survives 80 columns; tab-separated lines when nobody looks at a terminal."""
-    if not out.is_terminal:
-        for row in rows:
-            print("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="ellipsis", no_wrap=column != wide, ratio=1 if column == wide else None)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    out.print(table)
 
 
 @app.command()
@@ -250,28 +163,7 @@ def show(number: Annotated[int, typer.Argument(metavar="N")], config: Config = N
         history = [{"at": stamp(e.at), "what": e.what, "who": e.who, "why": e.why} for e in lead.events]
         print(json.dumps({**lead_json(lead), "text": lead.text, "history": history}, ensure_ascii=False))
         return
-    now, house = _now(), office.house
-    world = build_world(house, office.store, now)
-    out.print(f"[bold]{escape(house.words['BUN'])} {lead.id}: {escape(lead.subject)}[/]", soft_wrap=True)
-    facts = [
-        ("status", str(lead.status) + (f" ({lead.stage})" if lead.stage else "")),
-        ("owner", world.name(lead.owner)),
-        ("client", f"{lead.client_name} <{lead.client}>" if lead.client else "unknown"),
-        ("claims", ", ".join(f"{world.name(c.who)} ({c.state})" for c in lead.claims)),
-        ("passed", ", ".join(world.names(p.who for p in lead.passes))),
-        ("next", house.calendar.say(lead.due, "en", now) if lead.due else ""),
-        ("same client", ", ".join(map(str, lead.linked))),
-        ("files", ", ".join(c.name for c in lead.carried)),
-    ]
-    for name, value in facts:
-        if value:
-            out.print(f"{name + ':':<12} {escape(value)}", soft_wrap=True)
-    print()
-    for event in lead.events:
-        at = event.at.astimezone(house.calendar.zone)
-        who = world.name(event.who)
-        why = f" – {event.why}" if event.why else ""
-        out.print(f"{at:%Y-%m-%d %H:%M}  {escape(who)}: {escape(event.what)}{escape(why)}", soft_wrap=True)
+    terminal.print_bun(lead, office.house, office.store, office.templates, now())
 
 
 @app.command()
@@ -291,7 +183,7 @@ def explain(
         if as_json:
             print(json.dumps(answer, ensure_ascii=False), flush=True)
         else:
-            _print_explained(answer)
+            terminal.print_explained(answer)
 
 
 def _names_of(files: Iterable[str]) -> Iterable[str]:
@@ -302,61 +194,7 @@ def _names_of(files: Iterable[str]) -> Iterable[str]:
             yield name
 
 
-def explain_file(path: Path, house: House, in_reply: bool) -> dict[str, Any]:
-    """One mail as the router would read it; a file that cannot be read is an answer too."""
-    nothing = dict.fromkeys(("text", "command", "client", "client_subject", "lead"))
-    unreadable = {"file": str(path), "kind": "unreadable", "sender": "", "subject": "", **nothing, "text": ""}
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        return {**unreadable, "reason": f"the file cannot be read: {error.strerror}"}
-    try:
-        incoming = Incoming(read_message(raw), _now(), as_reply=in_reply)
-    except MessageError as error:
-        return {**unreadable, "reason": str(error)}
-    verdict = triage(incoming, house, EmptyView())
-    return {"file": str(path), **explain_verdict(verdict, incoming)}
-
-
-def _print_explained(answer: dict[str, Any]) -> None:
-    out.print(f"[bold]{escape(answer['file'])}[/]", soft_wrap=True)
-    for name in ("kind", "reason", "sender", "subject", "client", "client_subject", "lead"):
-        if answer[name]:
-            out.print(f"  {name.replace('_', ' ') + ':':<15} {escape(str(answer[name]))}", soft_wrap=True)
-    command = answer["command"]
-    if command:
-        more = ", ".join(f"{k} {v}" for k, v in command.items() if k not in ("verb", "line"))
-        out.print(f"  {'command:':<15} {command['verb']}, read from “{escape(command['line'])}” {escape(more)}")
-    if answer["text"]:
-        out.print("  new text:")
-        for line in answer["text"].splitlines()[:30]:
-            out.print(f"    {escape(line)}", soft_wrap=True)
-
-
 # -- writing ---------------------------------------------------------------------------------------------------------
-
-
-def ask_daemon(settings: Settings, request: dict[str, Any], seconds: float = 60.0) -> str:
-    """Have the running daemon do it; without one, take the lock and do it here. Answers what was done."""
-    try:
-        office = open_office(settings)
-    except StoreLocked:
-        answer_path = leave_request(settings.store.path, request)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if answer_path.exists():
-                answer = str(json.loads(answer_path.read_bytes())["answer"])
-                answer_path.unlink(missing_ok=True)
-                return answer
-            time.sleep(0.05)
-        raise Sorry("the daemon has not answered yet; the request stays, and it will take it in", 1) from None
-    try:
-        clerk = Clerk(settings, office)
-        answer = clerk.answer(request)
-        office.store.flush()
-        return answer
-    finally:
-        office.store.close()
 
 
 @app.command("do")
@@ -374,16 +212,22 @@ def do_words(
 def digest(
     config: Config = None,
     send: Annotated[bool, typer.Option("--send", help="Send it now.")] = False,
+    as_json: Json = False,
 ) -> None:
     """The weekly digest, on the screen or (with --send) to the list."""
     if send:
         print(ask_daemon(_settings(config), {"do": "digest"}))
         return
-    from router.digest import weekly_text
+    from router.digest import weekly, weekly_text
+    from router.report import plain_json
 
     _, office = _reading(config)
-    world = build_world(office.house, office.store, _now())
-    print(weekly_text(office.house, office.store, world, _now(), office.templates), end="")
+    world = build_world(office.house, office.store, now())
+    if as_json:
+        print(json.dumps(plain_json(weekly(office.house, office.store, world, now())), ensure_ascii=False))
+        return
+    for line in weekly_text(office.house, office.store, world, now(), office.templates).splitlines():
+        terminal.print_hanging(line, 2 if line.startswith("  ") else 0)
 
 
 @app.command()
@@ -434,25 +278,34 @@ def quarantine_list(config: Config = None, as_json: Json = False) -> None:
         print("The quarantine is empty.")
     else:
         rows = [(str(n), f"{read_stamp(d['at']):%Y-%m-%d %H:%M}", str(d["size"]), d["reason"]) for n, d in found]
-        print_table(("no", "received", "bytes", "reason"), rows, wide="reason")
+        columns = (
+            Column("no", number=True),
+            Column("received"),
+            Column("bytes", number=True),
+            Column("reason", wide=True),
+        )
+        terminal.print_table((*columns, Column("reason", wide=True)), rows)
 
 
 Number = Annotated[int, typer.Argument(metavar="N")]
 
 
 @quarantine_app.command("show")
-def quarantine_show(number: Number, config: Config = None) -> None:
+def quarantine_show(number: Number, config: Config = None, as_json: Json = False) -> None:
     """One mail in quarantine: its reason and where its bytes and the traceback are."""
     _, office = _reading(config)
     doc = office.store.get("quarantine", number)
     if doc is None:
         raise Sorry(f"there is no mail {number} in quarantine", 1)
-    for name, value in doc.items():
-        print(f"{name}: {value}")
-    print(f"bytes: {office.poison / doc['file']}.eml")
     trace = office.poison / f"{doc['file']}.txt"
+    shown = {"number": number, **doc, "bytes": f"{office.poison / doc['file']}.eml"}
     if trace.exists():
-        print(f"traceback: {trace}")
+        shown["traceback"] = str(trace)
+    if as_json:
+        print(json.dumps(shown, ensure_ascii=False))
+        return
+    for name, value in shown.items():
+        terminal.print_fact(name, str(value))
 
 
 @quarantine_app.command("retry")
@@ -482,7 +335,7 @@ def health(config: Config = None, as_json: Json = False) -> None:
         doc = json.loads(settings.store.health_file.read_bytes())
     except (OSError, ValueError):
         raise Sorry(f"no health file at {settings.store.health_file}: the daemon has not run yet", 1) from None
-    age = (_now() - datetime.fromisoformat(doc["at"])).total_seconds()
+    age = (now() - datetime.fromisoformat(doc["at"])).total_seconds()
     canary = doc.get("canary") or {}
     faults = [f"{name}: {doc[name]}" for name in ("imap", "smtp", "disk") if doc[name] != "ok"]
     faults += [] if doc["running"] else ["the daemon has been stopped"]
@@ -506,20 +359,20 @@ def report(
     """What was asked for, what nobody could serve, who has been here before."""
     import csv
 
-    from router.report import csv_rows, report_html, report_json, report_text
+    from router.report import csv_rows, plain_json, report_html
     from router.report import report as sum_up
 
     _, office = _reading(config)
-    house, now = office.house, _now()
-    found = sum_up(house, office.store, build_world(house, office.store, now), now, months=months)
+    house, moment = office.house, now()
+    found = sum_up(house, office.store, build_world(house, office.store, moment), moment, months=months)
     if as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(csv_rows(found))
     elif as_json:
-        print(json.dumps(report_json(found), ensure_ascii=False))
+        print(json.dumps(plain_json(found), ensure_ascii=False))
     elif as_html:
         print(report_html(found, house, office.templates), end="")
     else:
-        print(report_text(found, house, office.templates), end="")
+        terminal.print_report(found, house, office.templates)
 
 
 @app.command()
@@ -537,7 +390,7 @@ def tray(
     if path is None:
         raise Sorry("where to? Name a file with --out, or set tray under [store]")
     try:
-        world = build_world(office.house, office.store, _now())
+        world = build_world(office.house, office.store, now())
         write_tray(path, office.house, office.store, world, office.templates)
     except OSError as error:
         raise Sorry(f"{path} cannot be written: {error.strerror}", 1) from None
@@ -562,7 +415,8 @@ def export(
     _, office = _reading(config)
     sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]  # CSV and iCalendar end lines with CR LF
     if as_ics:
-        export_ics(office.store, office.house, _now(), sys.stdout)
+        words = terminal.speech_of(office.house, office.templates).words["timers"]
+        export_ics(office.store, office.house, words, now(), sys.stdout)
     elif as_json:
         export_json(office.store, what, sys.stdout)
     else:
@@ -582,7 +436,7 @@ def demo(
     except ImportError as error:
         raise Sorry(f"the demo needs its extra packages ({error.name}); install bun-router[demo]") from None
     try:
-        status = run_demo(out_folder, keep, out)
+        status = run_demo(out_folder, keep, terminal.out)
     except ValueError as error:
         raise Sorry(str(error)) from None
     raise typer.Exit(status)

@@ -21,6 +21,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
+from router import progress
 from router.almanac import Almanac
 from router.clerk import Clerk
 from router.config import Settings
@@ -310,7 +311,7 @@ class Daemon:
 
     def _take_in(self, inbox: Inbox, mets: Sequence[Met], places: dict[str, str]) -> None:
         count = 0
-        for fetched in self._fetched(inbox, mets):
+        for fetched in progress.walk("reading mail", self._fetched(inbox, mets), len(mets)):
             self.office.take_in(fetched.raw, fetched.met, places[fetched.met.folder], fetched.partial)
             count += 1
             if count % BATCH == 0:

@@ -24,14 +24,17 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from router.clerk import leave_request
 from router.config import load
 from router.daemon import Daemon
+from router.history import tongue_of
 from router.lead import Lead, Status
 from router.mailhub import Delivered, MailHub
 from router.message import Message, read_message
 from router.office import Handled, Office
+from router.terminal import print_wrapped
 from router.tray import write_tray
 
 HERE = "bunhouse.example"
@@ -110,8 +113,8 @@ class Story:
     def tell(self, what: str, style: str = "", indent: int = 0) -> None:
         with self.lock:
             seconds = time.monotonic() - self.began
-            stamp = f"{seconds:5.1f}s " if not indent else " " * 7
-            self.console.print(f"[dim]{stamp}[/]{' ' * indent}[{style or 'default'}]{what}[/]", soft_wrap=False)
+            head = Text(f"{seconds:5.1f}s " if not indent else "", style="dim")
+            print_wrapped(self.console, Text.from_markup(what, style=style), head, 7 + indent)
 
     def wrote(self, who: str, to: str, what: str) -> None:
         self.tell(f"[bold]{escape(who)}[/] → {escape(to)}: “{escape(what)}”", "cyan")
@@ -131,8 +134,12 @@ class Story:
         news = lead.events[self.told.get(lead.id, 0) :] if lead is not None else ()
         if lead is not None:
             self.told[lead.id] = len(lead.events)
-        if handled.kind == "due":
-            what = "; ".join(f"{event.what}{f' – {event.why}' if event.why else ''}" for event in news)
+        if handled.kind == "due" or handled.kind.startswith(("accepted", "failed")):
+            if not news and not handled.rows:
+                return
+            tongue = tongue_of(office.templates, "en")
+            told = [tongue.tell(event.what, event.why) for event in news]
+            what = "; ".join(f"{said}{f' – {why}' if why else ''}" for said, why in told)
             self.tell(escape(f"{about}{what or 'the time has come'}"), "yellow", indent=2)
         else:
             why = f" – {handled.reason}" if handled.reason else ""
@@ -341,7 +348,7 @@ class Stage:
 @contextmanager
 def set_stage(folder: Path, story: Story) -> Iterator[Stage]:
     """Everything up and running; everything down again at the end."""
-    from router.cli import open_office
+    from router.counter import open_office
 
     addresses = {SHARED: "hello", **{f"{key}@{HERE}": key for key in PEOPLE}}
     users = dict.fromkeys(("hello", *PEOPLE), "secret")

@@ -52,7 +52,8 @@ class Bun:
 
     lead: Shown
     freshness: str  # fresh, cooling, dry; "" for dough
-    due: str  # when something happens next, for people; "" when nothing is due
+    timer: str  # what happens next, by the name of its timer; "" when nothing is due
+    due: str  # and when, for people
     silent: str = ""  # how long its owner has said nothing, in working time
 
 
@@ -193,9 +194,12 @@ def brief(lead: Lead) -> Lead:
 def show_bun(lead: Lead, world: World, house: House, language: str) -> Bun:
     """An open bun as colleagues may see it before the award (need-to-know as configured)."""
     since = silent_since(lead, world)
-    due = world.calendar.say(lead.due, language, world.now) if lead.due and lead.due > world.now else ""
+    timer = min(lead.timers, key=lead.due_at, default="")
+    at = lead.due_at(timer) if timer else None
+    due = world.calendar.say(at, language, world.now) if at and at > world.now else ""
     silent = world.calendar.say_age(world.calendar.between(since, world.now), language) if since else ""
-    return Bun(show_lead(lead, world, house, language, withheld=True), freshness(lead, world), due, silent)
+    shown = show_lead(lead, world, house, language, withheld=True)
+    return Bun(shown, freshness(lead, world), timer if due else "", due, silent)
 
 
 # -- the week --------------------------------------------------------------------------------------------------------

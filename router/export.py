@@ -117,36 +117,29 @@ def export_json(store: Store, what: str, file: TextIO) -> int:
 
 # -- iCalendar (RFC 5545) --------------------------------------------------------------------------------------------
 
-NEXT = {
-    "window": "window closes",
-    "cool": "second call",
-    "dry": "dry",
-    "decide": "the keeper decides",
-    "last-call": "last call ends",
-    "mediate": "the mediator helps",
-    "fallback": "the rule decides",
-    "nudge": "ask the owner",
-    "silent": "tell the keeper",
-    "dough": "still dough?",
-}
+# What happens next to a bun, as far as people plan by it; promises to clients are the router's own business.
+PLANNED = ("window", "cool", "dry", "decide", "last-call", "mediate", "fallback", "nudge", "silent", "dough")
 
 
-def export_ics(store: Store, house: House, now: datetime, file: TextIO) -> int:
-    """Write the open buns' deadlines as events without duration; answers their number. Raises OSError."""
+def export_ics(store: Store, house: House, words: Mapping[str, str], now: datetime, file: TextIO) -> int:
+    """Write the open buns' deadlines as events without duration; answers their number. Raises OSError.
+
+    `words`: what each timer is called (`timers` in <lang>/_pages).
+    """
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:-//Bun Router//{_ics_text(house.domain)}//EN"]
     count = 0
     for lead in sorted(store.open_leads(), key=lambda lead: lead.id):
         for timer, at in sorted(lead.timers.items()):
-            if timer in NEXT:
-                lines += _ics_event(lead, timer, at, house, now)
+            if timer in PLANNED:
+                lines += _ics_event(lead, timer, words.get(timer, timer), at, house, now)
                 count += 1
     for line in [*lines, "END:VCALENDAR"]:
         file.write(_fold(line) + "\r\n")
     return count
 
 
-def _ics_event(lead: Lead, timer: str, at: datetime, house: House, now: datetime) -> list[str]:
-    summary = f"[{house.words['BUN']} {lead.id}] {clean_line(lead.subject)}: {NEXT[timer]}"
+def _ics_event(lead: Lead, timer: str, said: str, at: datetime, house: House, now: datetime) -> list[str]:
+    summary = f"[{house.words['BUN']} {lead.id}] {clean_line(lead.subject)}: {said}"
     return [
         "BEGIN:VEVENT",
         f"UID:{lead.id}-{timer}@{house.domain}",

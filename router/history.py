@@ -56,7 +56,10 @@ class Tongue:
     def __init__(self, tables: Mapping[str, Mapping[str, str]], words: Mapping[str, Mapping[str, str]]) -> None:
         """`tables`: who, what, why; `words`: say (verb → the word taught for it), and the reasons that mails give."""
         self._who, self._what = _table(tables["who"]), _table(tables["what"])
-        self._why = _table({**words["reasons"], **tables["why"]})
+        reasons = {
+            why: said[:1].lower() + said[1:] for why, said in words["reasons"].items()
+        }  # no sentence begins here
+        self._why = _table({**reasons, **tables["why"]})
         self._words = words["say"]
 
     def who(self, who: str, world: World) -> str:

@@ -32,6 +32,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from router import progress
 from router.imap import Account, Connection, InboxError, Kind, Security, connect
 
 __all__ = ["Fetched", "Filed", "Found", "Inbox", "InboxError", "Kind", "Met", "Security", "Woken"]
@@ -254,7 +255,8 @@ class Inbox:
         self._select(folder)
         with self._talking(f'searching "{folder}"') as server:
             uids = server.search_after(after_uid, since)
-        met = [mail for batch in _batches(uids, BATCH) for mail in self._meet(folder, batch)]
+        batches = progress.walk(f"searching {folder}", _batches(uids, BATCH), -(-len(uids) // BATCH))
+        met = [mail for batch in batches for mail in self._meet(folder, batch)]
         met = sorted((mail for mail in met if since is None or mail.received >= since), key=Met.order)
         # the UIDNEXT of a SELECT that may be old: what came since then is met again rather than missed
         uidnext = max([self._selection.get(b"UIDNEXT", 1), after_uid + 1, *(uid + 1 for uid in uids)])
@@ -294,7 +296,8 @@ class Inbox:
         self._select(folder)
         with self._talking(f'searching "{folder}"') as server:
             uids = server.search(criteria, None if address.isascii() else "UTF-8")
-        headers = [self._fetch_headers(folder, batch, _ADDRESS_FIELDS) for batch in _batches(uids, BATCH)]
+        batches = progress.walk(f"searching {folder}", _batches(uids, BATCH), -(-len(uids) // BATCH))
+        headers = [self._fetch_headers(folder, batch, _ADDRESS_FIELDS) for batch in batches]
         return sorted(uid for found in headers for uid, header in found.items() if _names(header, address))
 
     def _fetch_headers(self, folder: str, uids: Sequence[int], names: Sequence[str]) -> dict[int, bytes]:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from router import progress
 from router.journal_documents import Tables
 from router.journal_lines import Damage, NewerFormat, Replay, replay
 from router.journal_snapshot import Checks, Head, find_damage, read_checks, read_snapshot
@@ -257,7 +258,8 @@ class StoreFiles:
 
     def read_lines(self, path: Path) -> BinaryIO:
         """The lines of a file, read a megabyte at a time. Raises OSError."""
-        return os.fdopen(disk.open(path, os.O_RDONLY), "rb", _CHUNK)
+        fd = disk.open(path, os.O_RDONLY)
+        return progress.watched(fd, f"reading {path.name}", os.fstat(fd).st_size, _CHUNK)
 
     def open_log(self, size: int) -> Log:
         """The journal, to be appended to after its first `size` bytes."""

@@ -62,6 +62,12 @@ class Handled:
     rows: tuple[Outgoing, ...] = ()
 
 
+class NotDone(str):
+    """An answer to the operator that says why nothing was done."""
+
+    __slots__ = ()
+
+
 class Office:
     """Decides and stores. `clock` gives now, aware UTC; `watch` is told of everything that is decided."""
 
@@ -462,12 +468,12 @@ class Office:
         """What WORDS from that consultant on that bun would do, done; answers what was understood, for people."""
         lead = self.store.lead(number)
         if lead is None:
-            return f"there is no bun {number}"
+            return NotDone(f"there is no bun {number}")
         if key not in self.house.members:
-            return f"nobody on the roster has the key {key!r}"
+            return NotDone(f"nobody on the roster has the key {key!r}")
         reading = read_words(words, self.house, self.clock())
         if reading.command is None:
-            return f"not understood: {reading.why}"
+            return NotDone(f"“{words}” is none of the words that work: {reading.why}")
         cue = replace(_cue_of(reading.command, key, self.clock()), by="operator")
         outcome = protocol.advance(lead, cue, self.world())
         self.commit(of_outcome("do", outcome, reason=f"operator, as {key}: {words}"))

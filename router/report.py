@@ -20,6 +20,7 @@ from router.compose import Templates
 from router.decide import FREE_MAIL, Decision
 from router.digest import (
     Books,
+    Digest,
     Times,
     brief,
     first_word_at,
@@ -338,8 +339,8 @@ def _plain_rows(of: Report) -> Iterator[tuple[object, ...]]:
         yield "sources", source.source, "", "eaten", source.eaten
 
 
-def report_json(of: Report) -> dict[str, Any]:
-    """The report as plain JSON, for printing only. Dates are ISO 8601."""
+def plain_json(of: Report | Digest) -> dict[str, Any]:
+    """A report or a digest as plain JSON, for printing only. Dates are ISO 8601."""
     plain: dict[str, Any] = _plain(asdict(of))
     return plain
 

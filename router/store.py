@@ -28,7 +28,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from router import happiness
+from router import happiness, progress
 from router.compose import Outgoing
 from router.decide import FREE_MAIL, Decision
 from router.delivery import Mail
@@ -131,7 +131,8 @@ class Store:
         self._last_taken: dict[str, datetime] = {}
         self._numbers: Counter[str] = Counter()
         self._cache.clear()
-        for key in self._db.keys("leads"):
+        keys = self._db.keys("leads")
+        for key in progress.walk("indexing the leads", keys, len(keys)):
             self._index_raw(int(key), self._db.get_raw("leads", key) or b"{}")
         self._taken = deque(sorted(self._taken))
         self._held = {int(k): _held_from(d) for k, d in self._db.scan("held")}
@@ -221,7 +222,8 @@ class Store:
         return [int(key) for key in self._db.keys("leads")]
 
     def leads(self) -> Iterator[Lead]:
-        for number in self.lead_numbers():
+        numbers = self.lead_numbers()
+        for number in progress.walk("looking through the leads", numbers, len(numbers)):
             lead = self.lead(number)
             if lead is not None:
                 yield lead

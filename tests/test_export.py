@@ -84,7 +84,7 @@ def test_claims_and_passes_are_rows_in_server_time(store: Store) -> None:
 def test_deadlines_become_calendar_events(store: Store) -> None:
     """RFC 5545: CR LF, lines of at most 75 octets, text escaped; promises to clients are the router's own business."""
     file = io.StringIO(newline="")
-    assert export_ics(store, house(), NOW, file) == 1
+    assert export_ics(store, house(), {"window": "the window closes"}, NOW, file) == 1
     text = file.getvalue()
     assert text.startswith("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n")
     assert text.endswith("END:VCALENDAR\r\n")

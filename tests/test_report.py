@@ -19,9 +19,9 @@ from router.report import (
     csv_rows,
     guard_cell,
     monthly_mail,
+    plain_json,
     report,
     report_html,
-    report_json,
     report_text,
 )
 from tests.test_digest import NOW, TEMPLATES, Books, days_ago, house, lead, world
@@ -118,7 +118,7 @@ def test_plain_cells_stay_as_they_are(cell: str) -> None:
 
 
 def test_json_is_plain_and_dates_are_iso() -> None:
-    doc = json.loads(json.dumps(report_json(found())))
+    doc = json.loads(json.dumps(plain_json(found())))
     assert (doc["until"], doc["total"], doc["months"][-1]["came"]) == ("2026-03-16", 6, 2)
 
 

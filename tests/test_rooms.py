@@ -10,14 +10,14 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "router"
 _SHELL = """
-almanac check clerk cli config daemon demo export imap inbox journal journal_documents journal_files journal_lines
-journal_repair journal_snapshot mailhub oauth office outbox privacy secret settings smtp start store tray trouble values
-__main__
+almanac check clerk cli config counter daemon demo export imap inbox journal journal_documents journal_files
+journal_lines journal_repair journal_snapshot mailhub oauth office outbox privacy progress secret settings smtp start
+store terminal tray trouble values __main__
 """
 SHELL = frozenset(_SHELL.split())
 # Rooms that share a package, each with its reason; every other package has exactly one.
 SHARED = {
-    "rich": {"cli", "demo"},  # both print for people
+    "rich": {"terminal", "demo"},  # both print for people
     "lxml": {"htmltext"},
     "pymap": {"mailhub"},
     "proxyprotocol": {"mailhub"},

@@ -1,0 +1,115 @@
+"""The counter: what commands need of the house.
+
+Job: open the store beside the daemon or instead of it, ask the daemon for what only one process may do, read a mail as
+the router would. Shell; knows nothing of terminals.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from router.clerk import Clerk, leave_request
+from router.config import Settings
+from router.house import House
+from router.journal import StoreLocked
+from router.lead import Lead, stamp
+from router.message import MessageError, read_message
+from router.office import NotDone, Office, explain_verdict
+from router.start import house_of, read_key, read_templates
+from router.store import Store
+from router.triage import Incoming, triage
+from router.view import EmptyView
+
+
+class Sorry(Exception):
+    """One sentence for the person at the keyboard; `status` is the exit status."""
+
+    def __init__(self, sentence: str, status: int = 2) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _installation(store: Store | None, settings: Settings) -> str:
+    """Made with the store; part of every outgoing Message-ID."""
+    known = store.note("installation") if store is not None else None
+    return str(known or settings.collective.address)
+
+
+def open_office(settings: Settings, *, read_only: bool = False) -> Office:
+    """Key, store, templates and house together. Raises ConfigError, StoreError."""
+    key = read_key(settings.trust.key_file, make=not read_only)
+    templates = read_templates(settings.templates.folder)
+    store = Store(settings.store.path, read_only=read_only)
+    if not read_only and store.note("installation") is None:
+        store.set_note("installation", secrets.token_hex(6))
+        store.flush()
+    house = house_of(settings, _installation(store, settings), key)
+    return Office(house, store, templates, now)
+
+
+def ask_daemon(settings: Settings, request: dict[str, Any], seconds: float = 60.0) -> str:
+    """Have the running daemon do it; without one, take the lock and do it here. Answers what was done."""
+    try:
+        office = open_office(settings)
+    except StoreLocked:
+        answer_path = leave_request(settings.store.path, request)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if answer_path.exists():
+                answer = json.loads(answer_path.read_bytes())
+                answer_path.unlink(missing_ok=True)
+                return _done(str(answer["answer"]), answer.get("done", True))
+            time.sleep(0.05)
+        raise Sorry("the daemon has not answered yet; the request stays, and it will take it in", 1) from None
+    try:
+        clerk = Clerk(settings, office)
+        answer = clerk.answer(request)
+        office.store.flush()
+        return _done(answer, not isinstance(answer, NotDone))
+    finally:
+        office.store.close()
+
+
+def _done(answer: str, done: bool) -> str:
+    if not done:
+        raise Sorry(answer, 1)
+    return answer
+
+
+def lead_json(lead: Lead) -> dict[str, Any]:
+    """A bun as `status --json` lists it (ARCHITECTURE "Names")."""
+    return {
+        "id": lead.id,
+        "subject": lead.subject,
+        "status": str(lead.status),
+        "owner": lead.owner,
+        "client": lead.client,
+        "claims": [{"who": c.who, "at": stamp(c.at)} for c in lead.claims if c.state in ("standing", "awarded")],
+        "opened": stamp(lead.opened),
+        "due": stamp(lead.due) if lead.due else None,
+    }
+
+
+def explain_file(path: Path, house: House, in_reply: bool) -> dict[str, Any]:
+    """One mail as the router would read it; a file that cannot be read is an answer too."""
+    nothing = dict.fromkeys(("text", "command", "client", "client_subject", "lead"))
+    unreadable = {"file": str(path), "kind": "unreadable", "sender": "", "subject": "", **nothing, "text": ""}
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        return {**unreadable, "reason": f"the file cannot be read: {error.strerror}"}
+    try:
+        incoming = Incoming(read_message(raw), now(), as_reply=in_reply)
+    except MessageError as error:
+        return {**unreadable, "reason": str(error)}
+    verdict = triage(incoming, house, EmptyView())
+    return {"file": str(path), **explain_verdict(verdict, incoming)}
