@@ -25,7 +25,9 @@ TEXT = 20_000  # characters of the text that are looked at
 STATUS = 64_000  # bytes of a delivery-status part
 RECIPIENTS = 200
 
-_WORDS = load_table("machines")["bounce"]
+_TABLE = load_table("machines")
+_WORDS = _TABLE["bounce"]
+_NEED = Phrases(_TABLE["letter"]["need"])
 _DAEMONS = frozenset(_WORDS["daemons"])
 _POSTMASTERS = frozenset(_WORDS["postmasters"])
 _NAMES = Phrases(_WORDS["names"])
@@ -185,7 +187,8 @@ def _names_a_failure(message: Message) -> bool:
     """Whether a mail from no mail system reads as a report: a recipient or the mail itself, and nobody who asks."""
     head = "\n".join(_head(message)[:40])
     names = bool(_ADDRESS.search(head)) or bool(message.attached)
-    return names and "?" not in head and not message.in_reply_to
+    asks = "?" in head or "?" in message.subject or bool(_NEED.found(fold(head)))
+    return names and not asks and not message.in_reply_to
 
 
 def _head(message: Message) -> list[str]:

@@ -44,6 +44,7 @@ _NAMING_HEADERS = ("list-id", "list-post", "mailing-list", "x-mailing-list")
 _NO_REPLY = tuple(_AUTO["sender"]["no_reply"])
 _ROBOT_SENDERS = tuple(_AUTO["sender"]["robots"])
 _BULK_SENDERS = (*_TABLE["bulk"]["senders"], *_NO_REPLY)
+_LAST_WORDS = ("auto-reply", "auto reply", "autoreply", "automatic reply", "autosvar", "out of office", "auto-response")
 _ANSWER_PREFIXES = tuple(_AUTO["subject"]["answers"])
 _PITCHES = tuple((name, Phrases(_TABLE["letter"][name])) for name in ("people", "services", "search"))
 _APPROACH = Phrases(_TABLE["letter"]["approach"])
@@ -125,9 +126,17 @@ def _robot_subject(message: Message) -> str | None:
     """A subject that only robots write, at its very beginning: people answer "Re: Automatic reply: …"."""
     subject = fold(message.subject[:VALUE])
     phrase = _SURE_SUBJECTS.begins(subject)
+    if phrase and _is_closed(subject, phrase):
+        return f"the subject begins with “{phrase}”"
+    last = subject.rpartition(" [" if subject.endswith("]") else " (")[2].strip("])")
+    return f"the subject ends with “{last}”" if last in _LAST_WORDS and subject[-1:] in "])" else None
+
+
+def _is_closed(subject: str, phrase: str) -> bool:
+    """Behind the phrase that a subject begins with comes nothing, a mark, or the subject that is answered."""
     goes_on = subject[len(phrase) :].lstrip()
-    closed = not goes_on or goes_on[0] in ":：-–—([]|/!.;" or phrase.endswith((":", "]", ")"))
-    return f"the subject begins with “{phrase}”" if phrase and closed else None
+    ends = not goes_on or goes_on[0] in ":：-–—([]|/!.;" or phrase.endswith((":", "]", ")"))
+    return ends or goes_on.startswith(_ANSWER_PREFIXES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +177,24 @@ def _weak_subject(message: Message, said: _Said, header: str) -> str | None:
     subject = fold(message.subject[:VALUE]).lstrip("[(*【 ")
     answer = "it answers without “Re:”" if message.in_reply_to else ""
     office = _SURE_SUBJECTS.begins(subject) or _OFFICE_SUBJECTS.begins(subject)
-    if office and (company := said.away or said.automatic or header or answer):
+    short = office.startswith("auto")  # "Auto:" is a car, too
+    if office and _is_closed(subject, office) and (company := said.away or ("" if short else answer)):
+        return f"the subject begins with “{office}”, and {company}"
+    if office and (company := said.automatic or header or (said.away and said.advice)):
         return f"the subject begins with “{office}”, and {company}"
     absence = _ABSENCE_SUBJECTS.begins(subject)
     if absence and said.away and (company := said.advice or answer or header):
         return f"the subject begins with “{absence}”, and it says “{said.away}” and {company}"
-    receipt = _RECEIPT_SUBJECTS.begins(subject)
+    receipt = _RECEIPT_SUBJECTS.begins(subject) or _RECEIPT_SUBJECTS.begins(_without_tag(subject))
     if receipt and (company := said.automatic or header):
         return f"the subject begins with “{receipt}”, and {company}"
     return None
+
+
+def _without_tag(subject: str) -> str:
+    """What follows a ticket's number: "#4711] Your request has been received"."""
+    tag, closes, rest = subject.partition("]")
+    return rest.lstrip(" :-") if closes and len(tag) < 30 else subject
 
 
 def _weak_header(message: Message) -> str:

@@ -90,6 +90,18 @@ OUT_OF_OFFICE = [
     ("hu", "Automatikus válasz: Rust", "Nem vagyok az irodában", "Szabadságon vagyok. Sürgős esetben hívjon."),
     ("ru", "Автоматический ответ: Rust", "Вне офиса", "Я сейчас в отпуске. По срочным вопросам звоните."),
     ("ja", "自動応答: Rust", "不在", "ただいま休暇中です。お急ぎの場合はお電話ください。"),
+    (
+        "sk",
+        "Automatická odpoveď: Rust",
+        "Mimo kancelárie",
+        "Som do 3. mája mimo kancelárie. V súrnych prípadoch volajte.",
+    ),
+    ("sl", "Samodejni odgovor: Rust", "Odsotnost", "Odsoten sem do 3. maja. V nujnih primerih pokličite."),
+    ("uk", "Автовідповідь: Rust", "Відпустка", "Я у відпустці. У термінових справах телефонуйте."),
+    ("bg", "Автоматичен отговор: Rust", "Извън офиса", "Извън офиса съм. При спешност звънете."),
+    ("el", "Αυτόματη απάντηση: Rust", "Εκτός γραφείου", "Απουσιάζω έως 3 Μαΐου. Για επείγοντα καλέστε."),
+    ("et", "Automaatvastus: Rust", "Kontorist väljas", "Olen puhkusel. Kiireloomulistes asjades helistage."),
+    ("ko", "자동 회신: Rust", "부재 중", "휴가 중입니다. 긴급한 경우 전화 주세요."),
     ("zh", "自动答复: Rust", "不在办公室", "我正在休假。如有急事请致电。"),
 ]
 
@@ -166,10 +178,17 @@ def test_one_weak_header_never_makes_a_robot(name, value):
         ("Out of the box thinking", "We need it."),
         ("Challenge: build us a compiler", "Can you do it?"),
         ("Ferie", "Kan noen ta over for meg?"),
+        ("Out of office next week, but mine", "I am out of the office next week, but I take this one. Mine!"),
+        ("Request received", "We received your CVs and would like to meet Anna."),
     ],
 )
 def test_words_of_robots_in_peoples_mails_are_no_sign(subject, text):
     assert auto_reply_reason(_mail(subject, text)) is None
+
+
+@pytest.mark.parametrize("subject", ["Out of office solution needed", "Auto: parts catalogue", "Abwesenheit von Bo"])
+def test_a_person_who_changes_the_subject_of_a_thread_is_no_robot(subject):
+    assert auto_reply_reason(_mail(subject, "Who can help?", in_reply_to=("<ack@x>",))) is None
 
 
 def test_the_robot_of_a_ticket_system_is_told_by_two_signs():
