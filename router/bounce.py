@@ -37,13 +37,17 @@ _DELAYED = Phrases(_WORDS["delayed"])
 
 _ADDRESS = re.compile(r"(?<![\w.+=&'-])[\w.!#$%&'*+/=?^`{|}~-]{1,128}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
-_BASIC = re.compile(r"(?<![\d.:/-])([45])[0-5]\d(?=[\s-])")
+_BASIC = re.compile(r"(?<![\d.:/-])([45])[0-5]\d(?=[\s-]|$)")
 _FIELD = re.compile(r"([A-Za-z-]{2,40})\s?:\s?(.*)")
 _ID_LINE = re.compile(r"^[ \t>]{0,8}message-id\s?:[ \t\r\n]{0,8}(<[^<>\s]{3,250}>)", re.IGNORECASE | re.MULTILINE)
 _JSON_RECIPIENT = re.compile(r'"emailAddress":"([^"\s]{3,250})"')
 _JSON_ID = re.compile(r'"messageId":"(<[^"\s]{3,250}>)"')
 _TO_LINE = re.compile(r"^to\s?:[ \t]*([^\n]{3,300})", re.IGNORECASE | re.MULTILINE)
-_OTHERS = re.compile(r"\b(?:from|sender|contact|support|help|reply|postmaster)\b|https?:|mailto:", re.IGNORECASE)
+_OTHERS = re.compile(
+    r"\b(?:from|sender|contact|support|help|reply(?! to \w+ to command)|postmaster|message-id)\b|https?:|mailto:",
+    re.IGNORECASE,
+)
+_FINAL = re.compile(r"permanent (?:fatal|error|failure|delivery)")
 _REPLY = re.compile(
     r"\s{0,9}(?:\[[^\[\]]{0,40}\]\s{0,9})?(?:re|sv|aw|antw|odp|fwd?|vb|wg|tr|rv)\s?[:\[(]", re.IGNORECASE
 )
@@ -288,8 +292,9 @@ def _status_in(text: str) -> str:
 def _text_status(message: Message) -> tuple[str, bool]:
     """The status in a report's own words, and whether the mail system has given up."""
     head = _head(message)
-    waits = _DELAYED.found(fold(message.subject[:300])) or _DELAYED.found(fold("\n".join(head[:8])))
-    return _status_in("\n".join(head)), not waits
+    status, early = _status_in("\n".join(head)), fold("\n".join(head[:8]))
+    waits = _DELAYED.found(fold(message.subject[:300])) or _DELAYED.found(early)
+    return status, not waits or status.startswith("5") or bool(_FINAL.search(early))
 
 
 def _addresses_in_text(message: Message) -> list[str]:

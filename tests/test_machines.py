@@ -56,6 +56,56 @@ def test_the_mails_under_mail_are_what_their_notes_say(name):
         assert bounce.original_id == want["original"]
 
 
+PLAIN_REPORTS = {  # (from, subject, text), of systems that send no standard report
+    "Notes": ("Postmaster@x.example", "NOTICE: Failure delivering mail", "User not listed in Name & Address Book\n{a}"),
+    "Postfix": (
+        "MAILER-DAEMON@x.example",
+        "Undelivered Mail",
+        "<{a}>: host mx said: 550 x (in reply to RCPT TO command)",
+    ),
+    "MDaemon": (
+        "MDaemon@x.example",
+        "[WARNING] Message could not be delivered",
+        "had PERMANENT fatal delivery errors!\n{a}",
+    ),
+    "PMDF": (
+        "postmaster@x.example",
+        "Delivery Notification: Delivery has failed",
+        "  Message-id: <1@x>\nYour message cannot be delivered to the following recipients:\n  Recipient address: {a}",
+    ),
+    "Outlook in Swedish": (
+        "postmaster@x.example",
+        "Går inte att leverera: Rust",
+        "Meddelandet till {a} kunde inte levereras.",
+    ),
+    "Korean": ("mailer-daemon@x.example", "메일 전송 실패 안내", "{a} 주소로 메일을 전송하지 못했습니다."),
+    "Czech": ("mailer-daemon@x.example", "Nedoručitelná zpráva", "Zprávu se nepodařilo doručit na adresu {a}: 550 x"),
+    "a gateway": ("gate@x.example", "Your message was rejected", "Your message to {a} was rejected: 550 5.7.1 spam"),
+}
+
+
+@pytest.mark.parametrize("system", PLAIN_REPORTS)
+def test_a_report_in_plain_text_is_one_and_names_whom_it_did_not_reach(system):
+    sender, subject, text = PLAIN_REPORTS[system]
+    body = text.format(a="ann@client.example")
+    raw = f"From: {sender}\nTo: buns@x.example\nSubject: {subject}\nReturn-Path: <>\n\n{body}\n"
+    bounce = read_bounce(read_message(raw.encode()))
+    assert bounce is not None
+    assert [(failed.address, failed.permanent) for failed in bounce.failed] == [("ann@client.example", True)]
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Mail delivery failed: who can help?", "Our Exim says 550 user unknown for ann@client.example."),
+        ("Undeliverable mail", "Mails to bo@x.example come back: user unknown. We need somebody who knows Exchange."),
+        ("Delivery failed", "Our parcel delivery failed twice. Could you build a tracking system?"),
+    ],
+)
+def test_a_person_who_writes_of_failed_deliveries_is_no_mail_system(subject, text):
+    assert read_bounce(_mail(subject, text)) is None
+
+
 # --- auto-replies
 
 OUT_OF_OFFICE = [
