@@ -20,12 +20,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from router import happiness
+from router import bell, happiness
 from router.almanac import Almanac, Daily, Every, Monthly, Rhythm, Weekly
+from router.canary import NOTE, Canary, from_doc, to_doc
 from router.compose import TemplateFault
 from router.config import Settings
 from router.decide import Decision
 from router.digest import monthly_mail, weekly_mail
+from router.health import this_host
 from router.ids import PROBE
 from router.inbox import Met
 from router.journal_files import overwrite_file, put_file
@@ -44,11 +46,13 @@ GATHERED_IN_ONE = 50  # offers in one mail; the rest has its turn in the next
 
 
 class Clerk:
-    def __init__(self, settings: Settings, office: Office, tick: timedelta = timedelta(minutes=1)) -> None:
+    def __init__(self, settings: Settings, office: Office, tick: timedelta | None = None) -> None:
         self.settings, self.office, self.store = settings, office, office.store
+        canary = (settings.canary.every.plain, settings.canary.late.plain) if settings.canary.every else ()
+        tick = tick or min((timedelta(minutes=1), *canary))
         self.almanac = Almanac(self._rhythms(), office.house.calendar.zone, tick)
         self.requests = requests_folder(self.store.path)
-        self._health_at = 0.0
+        self._health_at, self._health_was = 0.0, ()  # type: tuple[float, tuple[object, ...]]
         self._tray_of = -1  # the last commit that the tray page shows
         self._duties: Mapping[str, Callable[[datetime], None]] = {
             "digest": self._digest,
@@ -90,6 +94,8 @@ class Clerk:
             if not first:
                 self._duties[name](moment)
                 did = True
+        if self.settings.canary.every:
+            self._watch_canary()
         self._probe_plus()
         return did
 
@@ -165,18 +171,28 @@ class Clerk:
     # -- the canary, and the probe for plus addresses ----------------------------------------------------------------
 
     def _canary(self, moment: datetime) -> None:
-        self._watch_canary()
-        message_id = self._send_to_self("canary", self.office.house.address, moment)
-        self.store.set_note("canary", {"id": message_id, "sent": self.office.clock().isoformat(), "told": False})
+        """One more mail to ourselves; those that never left make way for it."""
+        for row, doc in self.store.unsent():
+            if doc["kind"] == "canary":
+                self.store.drop_row(row, 0)
+        reference = self._send_to_self("canary", self.office.house.address, moment)
+        self._note_canary(self._known_canary().left(reference, self.office.clock()))
+
+    def _known_canary(self) -> Canary:
+        return from_doc(self.store.note(NOTE))
+
+    def _note_canary(self, canary: Canary) -> None:
+        self.store.set_note(NOTE, to_doc(canary))
 
     def _watch_canary(self) -> None:
-        canary = self.store.note("canary")
-        if not canary or canary.get("back"):
-            return
-        late = self.office.clock() - datetime.fromisoformat(canary["sent"]) > self.settings.canary.late.plain
-        if late and not canary["told"]:
-            self.store.set_note("canary", {**canary, "told": True})
-            self.office.alert("canary-late", f"a mail to ourselves, sent {canary['sent'][:16]}, has not come back")
+        """One alert when a canary is missing, and one all-clear when one is back."""
+        known = self._known_canary()
+        if known.told and known.since is None:
+            self._note_canary(replace(known, told=False))
+            self.office.alert("canary-back", f"a mail to ourselves has come back, at {known.back:%H:%M} UTC")
+        elif not known.told and known.is_late(self.settings.canary.late.plain, self.office.clock()):
+            self._note_canary(replace(known, told=True))
+            self.office.alert("canary-late", f"a mail to ourselves, sent {known.since:%d %B %H:%M} UTC, is not back")
 
     def _probe_plus(self) -> None:
         """One mail to a plus address of our own: until it has come back, tokens are not put into addresses."""
@@ -187,6 +203,7 @@ class Clerk:
         self.store.set_note("probed", now.isoformat())
 
     def _send_to_self(self, kind: str, to: str, moment: datetime) -> str:
+        """Answers the part of its Message-ID before the @, which its loop header holds too."""
         from router.compose import Outgoing
 
         house = self.office.house
@@ -202,7 +219,7 @@ class Clerk:
         text = f"Sent {rfc5322_date(moment)} to see that mail to this address comes back.\n"
         row = Outgoing(0, kind, to, (to,), message_id, write_mail(headers, text, "", moment))
         self.store.stage(Decision(kind), [row], now=self.office.clock())
-        return message_id
+        return message_id.strip("<>").partition("@")[0]
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -283,19 +300,21 @@ class Clerk:
 
     def write_health(self, facts: Mapping[str, object], running: bool = True) -> None:
         """The health file, for `bun-router health` and monitors: at most every half minute, at once when it changes."""
-        bad = any(facts[name] != "ok" for name in ("imap", "smtp", "disk"))
+        known = self._known_canary()
+        state = (running, facts["imap"], facts["smtp"], facts["disk"], known.told)
         now = time.monotonic()
-        if running and not bad and now - self._health_at < HEALTH_EVERY:
+        if state == self._health_was and now - self._health_at < HEALTH_EVERY:
             return
-        self._health_at = now
+        self._health_at, self._health_was = now, state
         self._write_tray()
         doc = {
             **facts,
             "at": self.office.clock().isoformat(),
             "running": running,
             "pid": os.getpid(),
+            "host": this_host(),
             "quarantine": len(self.store.quarantined()),
-            "canary": self.store.note("canary"),
+            "canary": to_doc(known),
         }
         path, content = self.settings.store.health_file, json.dumps(doc).encode()
         try:
@@ -330,4 +349,5 @@ def leave_request(store: Path, request: Mapping[str, Any]) -> Path:
     ensure_folder(folder)
     path = folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
     put_file(path, json.dumps(dict(request)).encode())
+    bell.ring(folder)
     return path.with_suffix(".answer")

@@ -13,7 +13,6 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -329,18 +328,14 @@ def store_repair(config: Config = None) -> None:
 
 @app.command()
 def health(config: Config = None, as_json: Json = False) -> None:
-    """Whether the daemon runs and hears; status 1 if not (for monitors)."""
-    settings = _settings(config)
-    try:
-        doc = json.loads(settings.store.health_file.read_bytes())
-    except (OSError, ValueError):
-        raise Sorry(f"no health file at {settings.store.health_file}: the daemon has not run yet", 1) from None
-    age = (now() - datetime.fromisoformat(doc["at"])).total_seconds()
-    canary = doc.get("canary") or {}
-    faults = [f"{name}: {doc[name]}" for name in ("imap", "smtp", "disk") if doc[name] != "ok"]
-    faults += [] if doc["running"] else ["the daemon has been stopped"]
-    faults += [f"the daemon was last heard of {age:.0f} s ago"] if age > 120 else []
-    faults += ["the canary is late"] if canary.get("told") else []
+    """Whether the daemon runs, hears and speaks; status 1 if not (for monitors)."""
+    from router.health import faults_of, read_health
+
+    path = _settings(config).store.health_file
+    doc = read_health(path)
+    if doc is None:
+        raise Sorry(f"there is no health file at {path}: the daemon has not run yet", 1)
+    faults = faults_of(doc, now())
     if as_json:
         print(json.dumps({**doc, "ok": not faults, "faults": faults}))
     else:

@@ -49,6 +49,8 @@ from router.turn import Mail, World
 from router.worktime import say_span
 
 TemplateFault = jinja2.TemplateError  # so that no other room need know who renders
+# Alerts that our own mail does not work, or does again: these go to the operator's second address as well.
+OWN_MAIL = frozenset({"imap-down", "imap-back", "smtp-back", "canary-late", "canary-back"})
 LANGUAGES = ("en", "sv", "de", "fr", "es", "nl")
 QUARTER = timedelta(minutes=15)
 
@@ -238,7 +240,9 @@ def _envelopes(mail: Mail, lead: Lead | None, world: World, house: House, plus: 
     if mail.to.startswith("@"):
         return [_to_person(mail.to[1:], world, house, answers)] if mail.to[1:] in world.people else []
     if mail.to == "operator":
-        return [Envelope("operator", (("", house.operator),), (), plain, house.languages[0])] if house.operator else []
+        second = house.operator_second if mail.facts.get("what") in OWN_MAIL else ""
+        both = (("operator", house.operator), ("operator's second address", second))
+        return [Envelope(role, (("", each),), (), plain, house.languages[0]) for role, each in both if each]
     if mail.to == "client" and lead is not None and lead.client:
         cc: tuple[tuple[str, str], ...] = ()
         reply = answers(CLIENT)

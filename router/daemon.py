@@ -10,10 +10,7 @@ pipe. Back-off waits in the same place. While the server cannot be heard, nothin
 from __future__ import annotations
 
 import logging
-import os
-import select
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -23,14 +20,17 @@ from itertools import groupby
 
 from router import progress
 from router.almanac import Almanac
+from router.bell import Bell
 from router.clerk import Clerk
 from router.config import Settings
+from router.decide import GONE
+from router.health import notify
 from router.inbox import Fetched, Inbox, InboxError, Met
 from router.journal import StoreError, StoreFull
 from router.office import Handled, Office
 from router.outbox import Accepted, Later, Never, Outcome, Paused, Sender, Server, Timeouts
 from router.outbox import Mail as Unsent
-from router.store import Cursor, Delivery, Filing, Store
+from router.store import Cursor, Delivery, Filing, Store, ensure_folder
 from router.triage import INBOX, JUNK, SENT
 from router.trouble import Troubles
 
@@ -65,9 +65,8 @@ class Daemon:
             clock=clock,
             on_state=self._sender_state,
         )
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_read, False)
-        os.set_blocking(self._wake_write, False)
+        ensure_folder(self.clerk.requests)
+        self._bell = Bell(self.clerk.requests)
         self._stop = threading.Event()
         self._heard: datetime | None = None  # when the last complete reading of every folder began
         self._last_full: datetime | None = None
@@ -91,8 +90,7 @@ class Daemon:
         return self.troubles.fault
 
     def wake(self) -> None:
-        with suppress(BlockingIOError, OSError):
-            os.write(self._wake_write, b"w")
+        self._bell.ring()
 
     def install_signals(self) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -365,7 +363,9 @@ class Daemon:
         cursor = self.store.cursor(folder)
         current = [f for f in batch if cursor is None or f.uidvalidity == cursor.uidvalidity]
         try:
-            if current:
+            if current and to == GONE:
+                inbox.delete(folder, [f.uid for f in current])
+            elif current:
                 inbox.file(folder, [f.uid for f in current], target)
         except InboxError as error:
             if error.kind not in ("folder", "quota", "refused"):
@@ -398,16 +398,16 @@ class Daemon:
     def _wait(self, found: bool, once: bool) -> None:
         seconds = self._seconds_to_next(once)
         if self.inbox is None:
-            self._poll_pipe(seconds)
+            self._bell.wait(seconds)
             return
         try:
-            woken = self.inbox.wait(seconds, self._wake_read, found_something=found)
+            woken = self.inbox.wait(seconds, self._bell.fileno(), found_something=found)
         except InboxError as error:
             self._imap_down(error)
             self.clerk.write_health(self._health())
             return
         if woken == "wake":
-            self._drain()
+            self._bell.hush()
 
     def _seconds_to_next(self, once: bool) -> float:
         if self.troubles.disk is not None:
@@ -423,17 +423,6 @@ class Daemon:
         if self._last_full is not None:
             seconds.append((self._last_full + OTHERS_EVERY - now).total_seconds())
         return max(0.0, min(seconds))
-
-    def _poll_pipe(self, seconds: float) -> None:
-        poller = select.poll()
-        poller.register(self._wake_read, select.POLLIN)
-        poller.poll(seconds * 1000)
-        self._drain()
-
-    def _drain(self) -> None:
-        with suppress(BlockingIOError):
-            while os.read(self._wake_read, 4096):
-                pass
 
     # -- trouble -----------------------------------------------------------------------------------------------------
 
@@ -511,16 +500,6 @@ def server_of(settings: Settings) -> Server:
         connections=smtp.connections,
         timeouts=Timeouts(),
     )
-
-
-def notify(state: str) -> None:
-    """Tell systemd (sd_notify(3)), where it asked to be told."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.connect("\0" + address[1:] if address.startswith("@") else address)
-        sock.send(state.encode())
 
 
 def describe(handled: Handled) -> str:

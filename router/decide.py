@@ -13,8 +13,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
-from router import happiness, protocol
+from router import canary, happiness, protocol
 from router.commands import Command
 from router.house import House
 from router.ids import ASIDE, CONFIRM, PROBE
@@ -38,7 +39,7 @@ from router.triage import (
 from router.turn import Cue, Mail, World
 from router.view import CLIENT_SIDE, OUR_SIDE, Aside, Held, PersonState, Seen, View
 
-DONE, ASIDE_FOLDER, STAYS = "done", "aside", ""  # where a mail is filed, by role
+DONE, ASIDE_FOLDER, GONE, STAYS = "done", "aside", "gone", ""  # where a mail is filed, by role; gone is deleted
 CONFIRMATIONS = 5  # outstanding requests to confirm per person: a flood of forgeries is no flood of mail
 _FREE_MAIL = """
 gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com icloud.com me.com aol.com gmx.de gmx.net
@@ -66,7 +67,7 @@ class Decision:
     answers: tuple[happiness.Filed, ...] = ()  # to the monthly question
     said: tuple[str, ...] = ()  # what is to be said only once, and now has been
     plus_proven: bool = False
-    notes: Mapping[str, str | int] | None = None  # small facts kept by name: calendar marks and the like
+    notes: Mapping[str, Any] | None = None  # small facts kept by name, plain JSON: calendar marks and the like
 
     @property
     def lead_numbers(self) -> tuple[int, ...]:
@@ -178,10 +179,18 @@ def _noted(desk: Desk, what: str, why: str) -> Decision:
 
 
 def _own(desk: Desk) -> Decision:
+    """What we sent to ourselves to see that it arrives has done so, unless it lies where copies of sent mail do."""
+    if desk.incoming.place == "sent":
+        return _nothing(desk, STAYS)
     if desk.verdict.token is not None and desk.verdict.token.scope == PROBE and desk.verdict.token.proven:
-        return Decision("own", "plus addresses are delivered here", file_to=DONE, plus_proven=True)
-    place = desk.incoming.place
-    return _nothing(desk, STAYS if place == "sent" else DONE)
+        return Decision("own", "plus addresses are delivered here", file_to=GONE, plus_proven=True)
+    names = (desk.message.message_id.strip("<>").partition("@")[0], desk.message.headers.get("x-request-ref").strip())
+    waiting = canary.from_doc(desk.view.note(canary.NOTE))
+    if waiting.ids and not set(names).isdisjoint(waiting.ids):
+        name = next(name for name in names if name in waiting.ids)
+        back = waiting.came_back(name, desk.world.now)
+        return Decision("own", "the canary is back", file_to=GONE, notes={canary.NOTE: canary.to_doc(back)})
+    return _nothing(desk)
 
 
 def _duplicate(desk: Desk) -> Decision:

@@ -63,6 +63,7 @@ class House:
     mediator: str = ""
     business_developer: str = ""
     operator: str = ""
+    operator_second: str = ""  # with another provider, for alerts that our own mail does not work
     languages: tuple[str, ...] = ("en",)
     words: Mapping[str, str] = field(default_factory=lambda: DEFAULT_WORDS)
     forms: tuple[str, ...] = ()  # senders of website forms

@@ -114,6 +114,7 @@ def house_of(settings: Settings, installation: str, key: bytes) -> House:
         mediator=c.mediator,
         business_developer=c.business_developer,
         operator=settings.operator,
+        operator_second=c.operator_second,
         languages=c.languages,
         words={
             "bun": c.words.bun,

@@ -230,10 +230,12 @@ def is_own(case: Case) -> Verdict | None:
     """Sent by this router: a Message-ID or loop header whose code is ours, in a mail that says it comes from us."""
     message, house = case.message, case.house
     from_us = message.sender.address in (*house.own_addresses, house.list_address) or case.via_list
-    if not from_us or message.from_ambiguous or (not case.via_list and is_refuted(message, house)):
+    if not from_us or message.from_ambiguous:
         return None
     for value in (message.message_id, message.headers.get("x-request-ref").strip()):
         ours = house.ids.read_reference(value)
+        if ours is not None and ours.audience == CLIENT and not case.via_list and is_refuted(message, house):
+            continue  # any client can copy the code of a mail to them
         if ours is not None:
             return case.verdict("own", "sent by this router", lead=ours.lead or None)
     if any(token.scope == PROBE and token.proven for token in case.tokens):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "router"
 _SHELL = """
-almanac check clerk cli config counter daemon demo export imap inbox journal journal_documents journal_files
-journal_lines journal_repair journal_snapshot mailhub oauth office outbox privacy progress secret settings smtp start
-store terminal tray trouble values __main__
+almanac bell check clerk cli config counter daemon demo export health imap inbox journal journal_documents
+journal_files journal_lines journal_repair journal_snapshot mailhub oauth office outbox privacy progress secret settings
+smtp start store terminal tray trouble values __main__
 """
 SHELL = frozenset(_SHELL.split())
 # Rooms that share a package, each with its reason; every other package has exactly one.

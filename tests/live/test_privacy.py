@@ -48,7 +48,7 @@ def _client(house: Running, subject: str, text: str) -> bytes:
     return house.mail(f"{NAME} <{ADDRESS}>", subject, text)
 
 
-@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("is_running", [True, pytest.param(False, marks=pytest.mark.torture)])
 def test_forgetting_leaves_no_byte_beside_the_store_nor_on_the_mail_server(
     house: Marked, dovecot: Dovecot, smtp: RecordingSmtp, is_running: bool
 ) -> None:
@@ -65,11 +65,10 @@ def test_forgetting_leaves_no_byte_beside_the_store_nor_on_the_mail_server(
     if not is_running:
         assert house.stop() == 0
     assert files_with(house.store_path.parent, ADDRESS, BODY)
-    listed = house.call("forget", ADDRESS)
-    assert f"{ADDRESS}: erased from 1 leads" in listed
-    assert "Buns/Handled: 1 mails (UID " in listed or "Buns.Handled: 1 mails (UID " in listed
-    deleted = house.call("forget", ADDRESS, "--mailbox")
-    assert "mails deleted" in deleted
+    said = house.call("forget", ADDRESS, *(["--mailbox"] if is_running else []))
+    assert f"{ADDRESS}: erased from 1 leads" in said
+    handled = [line for line in said.splitlines() if "Handled" in line]
+    assert handled and ("1 mails deleted" in handled[0] if is_running else "1 mails (UID " in handled[0]), said
     words = (ADDRESS, NAME, BODY)
     if is_running:
         wait_for(lambda: not files_with(house.store_path.parent, *words), why="what was in flight has landed")
@@ -77,7 +76,7 @@ def test_forgetting_leaves_no_byte_beside_the_store_nor_on_the_mail_server(
     assert files_with(house.folder, *words) == []
     assert "heron" not in house.log() and "falken" not in house.log().lower()
     left = [raw for folder in ("INBOX", "Buns.Handled", "Buns.Quarantine") for raw in dovecot.mails(house.user, folder)]
-    assert not [raw for raw in left if ADDRESS.encode() in raw.partition(b"\n\n")[0]]
+    assert is_running == (not [raw for raw in left if ADDRESS.encode() in raw.partition(b"\n\n")[0]])
     assert any(b"jo@acme.example" in raw for raw in left), "others' mail is where it was"
     assert [lead["client"] for lead in house.status()] == ["jo@acme.example"]
 
@@ -88,7 +87,7 @@ def test_no_body_is_logged_at_any_level_also_not_of_a_mail_that_breaks_us(
     house.start("--verbose")
     dovecot.deliver(house.user, _client(house, f"About the {BODY}", f"Can one of you help with the {BODY} of ours?"))
     offer = wait_for(lambda: sent_to(smtp.mails, LIST, BODY))[0]
-    for text in (f"mine, {BODY}", f"note {BODY}", f"what is the {BODY}?", f"warm {BODY}", f"away until the {BODY}"):
+    for text in (f"mine\n\n{BODY}", f"note {BODY}", f"what is the {BODY}?", f"warm {BODY}", f"away until the {BODY}"):
         dovecot.deliver(house.user, house.mail(f"bo@{DOMAIN}", "Re: offer", text, answers=offer))
     dovecot.deliver(
         house.user,
@@ -102,12 +101,9 @@ def test_no_body_is_logged_at_any_level_also_not_of_a_mail_that_breaks_us(
         dovecot.deliver(house.user, _client(house, f"poison {number}", f"The {BODY} breaks {number}"))
     dovecot.deliver(house.user, b"\r\n\r\n" + BODY.encode())
     wait_for(lambda: not dovecot.mails(house.user), why="all filed")
-    for words in (["status"], ["check"], ["health"], ["quarantine", "list"]):
-        house.call(*words, status=None)
     assert house.stop() == 0
     log = house.log()
-    assert "claim" in log and "ValueError" in log, "it does log what it does"
-    assert "DEBUG" in log or "INFO" in log
+    assert "claim" in log and "DEBUG" in log and "ValueError" in log, "it does log what it does"
     assert BODY not in log and "heron" not in log
     assert ADDRESS not in log
     traces = list((house.folder / "store" / "buns.json.quarantine").glob("*.txt"))
@@ -120,30 +116,26 @@ def test_a_secret_is_in_no_file_no_log_no_command_line_and_no_output(tmp_path: P
     """With the right password, with one that the server refuses, and with one that cannot be read."""
     with RecordingSmtp(users={"sender": SECRET}) as smtp:
         user = f"privacy{next(_users)}"
-        more = 'user = "sender"\npassword_env = "MAIL_OUT"'
-        house = Marked(
-            tmp_path, dovecot.plain_port, smtp.port, user, dovecot.PASSWORD, environment={"MAIL_OUT": SECRET}
-        )
-        text = house.config.read_text().replace('user = ""\n', f"{more}\n")
-        house.config.write_text(text)
+        house = Marked(tmp_path, dovecot.plain_port, smtp.port, user, dovecot.PASSWORD)
+        login = 'user = "sender"\npassword_env = "MAIL_OUT"\n'
+        house.config.write_text(house.config.read_text().replace('user = ""\n', login))
+        house.environment = {"MAIL_OUT": SECRET}
         said = [_a_day(house, dovecot, smtp)]
         for password, out in ((dovecot.PASSWORD, f"wrong-{SECRET}"), (f"wrong-{SECRET}", SECRET)):
             house.password, house.environment = password, {"MAIL_OUT": out}
+            dovecot.deliver(
+                house.user, house.mail("su@beta.example", "Help", f"Can one of you help {out[:5]} in June?")
+            )
             house.start("--verbose")
-            wait_for(lambda: house.call("health", status=1), why="it says that something is wrong")
-            said += [
-                house.call("check", status=1),
-                house.call("check", "--json", status=1),
-                house.call("health", status=1),
-            ]
-            said.append(_command_lines(house))
+            wait_for(lambda: "cannot be read" in house.log() or "cannot leave" in house.log(), why="it says so")
+            said += [house.call("check", status=1), _command_lines(house)]
             assert house.stop() == 0
+        said.append(house.call("health", status=1))
         house.password = ""
-        said += [house.call("check", status=None), house.call("run", "--once", status=None)]
+        said += [house.call("run", "--once", status=2)]
         for secret in (SECRET, dovecot.PASSWORD):
             assert not any(secret in text for text in said)
             assert files_with(tmp_path, secret) == []
-            assert secret not in house.log()
             assert secret.encode().hex() not in house.log()
 
 
@@ -152,7 +144,7 @@ def _a_day(house: Running, dovecot: Dovecot, smtp: RecordingSmtp) -> str:
     house.start("--verbose")
     dovecot.deliver(house.user, house.mail("jo@acme.example", "Help", "Can one of you help us in May?"))
     wait_for(lambda: sent_to(smtp.mails, "jo@acme.example"))
-    said = house.call("check") + house.call("check", "--json") + house.call("status") + _command_lines(house)
+    said = house.call("check") + _command_lines(house)
     assert house.stop() == 0
     return said
 
