@@ -21,10 +21,8 @@ from router.erasure import ERASED, Subject, without_client, without_words
 from router.house import Bounds
 from router.lead import Claim, Event, Lead, Letter, Pending, Status
 from router.message import read_message
-from router.people import build_world
 from router.privacy import expire
 from router.store import Delivery, Store, keep_file
-from router.tray import write_tray
 from router.turn import Mail
 from tests.dialogue import DOMAIN, SHARED, START, TEMPLATES, Play, Reader
 from tests.test_clerk import CONFIG
@@ -120,12 +118,7 @@ class Life:
         requests = self.clerk.requests
         requests.mkdir(exist_ok=True)
         (requests / "old.answer").write_text(f"{ADDRESS}: done")
-        write_tray(
-            self.play.folder / "tray.html",
-            self.office.house,
-            self.store,
-            build_world(self.office.house, self.store, self.play.now),
-        )
+        self.clerk._write_tray()
         self.store.flush()
 
     def poison(self) -> None:
