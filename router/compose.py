@@ -17,7 +17,7 @@ a client may see never holds a consultant's token; the same intent gives the sam
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -159,18 +159,27 @@ class Envelope:
 # -- templates -------------------------------------------------------------------------------------------------------
 
 
+class _Environment(jinja2.Environment):
+    """jinja2 with plain dictionaries for what all templates may use: its chained ones cost more than most templates."""
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        return {**self.globals, **(d or {})}
+
+
 class Templates:
     """The compiled templates of every language, from sources that the shell has read: "sv/offer" → text."""
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self.sources = dict(sources)
-        self._environment = jinja2.Environment(
+        self._environment = _Environment(
             loader=jinja2.DictLoader(self.sources),
+            auto_reload=False,
+            cache_size=-1,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=False,
-            autoescape=False,  # noqa: S701  # these are text; `to_html` escapes every character of what they yield
+            autoescape=False,  # these are text; `to_html` escapes every character of what they yield
         )
         self._environment.globals.update(quote=mark_quote, fact=mark_fact, button=mark_button, reply=mark_reply)
         self._environment.globals.update(word=mark_word, title=mark_title, small=mark_small, clean=clean_text)

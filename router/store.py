@@ -140,7 +140,7 @@ class Store:
         self._notes = {d["name"]: d["value"] for _, d in self._db.scan("notes")}
         self._filing = {int(k): Filing(int(k), d["f"], d["v"], d["u"], d["t"]) for k, d in self._db.scan("filing")}
         self._results = {int(k): _result_from(int(k), d) for k, d in self._db.scan("results")}
-        self._flying: set[int] = set()
+        self._flying: dict[int, dict[str, Any]] = {}  # rows in flight, parsed once for their way out and back
         self._ready: deque[int] = deque()
         self._later: list[tuple[datetime, int]] = []
         self._rows_of: dict[int, set[int]] = defaultdict(set)
@@ -378,16 +378,21 @@ class Store:
         self._drop_outgrown(lead)
 
     def _drop_outgrown(self, lead: Lead) -> None:
-        for row in list(self._rows_of.get(lead.id, ())):
+        for row in self._rows_of.get(lead.id, set()) - self._flying.keys():
             doc = self._doc("outbox", row)
-            if doc and row not in self._flying and is_outgrown(doc["kind"], doc["to"], lead):
+            if doc and is_outgrown(doc["kind"], doc["to"], lead):
                 self._forget_row(row, lead.id)
+
+    def _row(self, row: int) -> dict[str, Any] | None:
+        return self._flying.get(row) or self._doc("outbox", row)
 
     def _forget_row(self, row: int, lead: int) -> None:
         self._rows_of[lead].discard(row)
         if not self._rows_of[lead]:
             del self._rows_of[lead]
         self._delete("outbox", row)
+        if row in self._flying:
+            self._flying[row] = {}  # nothing of it stays in memory, though it may still arrive
 
     def _delete(self, table: str, key: int) -> None:
         """A document that was only staged is simply not written."""
@@ -515,7 +520,7 @@ class Store:
 
     def _undo_staging(self) -> None:
         """Back to what the journal holds. Rare, so it may cost a full reading; what is in flight stays in flight."""
-        flying = set(self._flying)
+        flying = self._flying
         self._build_indexes()
         self._flying = flying
 
@@ -557,7 +562,7 @@ class Store:
                 doc = self._db.get_doc("outbox", str(row))
                 if doc is None or row in self._flying:
                     continue
-                self._flying.add(row)
+                self._flying[row] = doc
                 out.append(_mail_from(row, doc, sender))
             self._ready.extendleft(reversed(held_back))
             return out
@@ -569,7 +574,7 @@ class Store:
             deletes: dict[str, list[str]] = defaultdict(list)
             results: list[Result] = []
             for change in changes:
-                doc = self._doc("outbox", change.row)
+                doc = self._row(change.row)
                 if doc is None:
                     continue
                 results += self._refusals(change, doc, len(results))
@@ -605,7 +610,7 @@ class Store:
 
     def _after_marking(self, changes: Sequence[Delivery], results: Sequence[Result]) -> None:
         for change in changes:
-            self._flying.discard(change.row)
+            self._flying.pop(change.row, None)
             if change.retry_at is not None:
                 heapq.heappush(self._later, (change.retry_at, change.row))
             else:
@@ -646,13 +651,13 @@ class Store:
     def untried(self, lead: int, kind: str) -> int:
         """How many mails of this kind for this lead have not even been tried."""
         with self._lock:
-            docs = (self._doc("outbox", row) for row in self._rows_of.get(lead, ()))
+            docs = map(self._row, self._rows_of.get(lead, ()))
             return sum(1 for doc in docs if doc and doc["kind"] == kind and not doc.get("tries"))
 
     def waiting(self, lead: int, kind: str) -> int:
         """How many mails of this kind for this lead have neither left nor failed."""
         with self._lock:
-            docs = (self._doc("outbox", row) for row in self._rows_of.get(lead, ()))
+            docs = map(self._row, self._rows_of.get(lead, ()))
             return sum(1 for doc in docs if doc and doc["kind"] == kind)
 
     def unsent(self) -> list[tuple[int, dict[str, Any]]]:
