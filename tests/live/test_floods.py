@@ -83,7 +83,8 @@ def face_each_other(
     answered = 0
     dovecot.deliver(house.user, house.mail(ROBOT, "Help", "Can one of you help us in May?"), received=house.clock())
     for number in range(1, rounds + 1):
-        house.look_around()
+        if number % 5 == 0 or number < 50:
+            house.look_around()
         got = sent_to(smtp.mails, ROBOT)
         answers = got[answered] if answered < len(got) else None
         answered += answers is not None

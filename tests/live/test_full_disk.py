@@ -111,7 +111,7 @@ def house(tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp, disk: Failing) 
     more = "[restraint]\nper_address = 10000\ntotal = 100000\n"
     user = f"disk{next(_users)}"
     with opened(tmp_path, dovecot.plain_port, smtp.port, user, dovecot.PASSWORD, more=more) as house:
-        house.until(lambda: house.daemon.looks > 2, why="the first look around")
+        house.look_around()
         yield house
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from router.inbox import Inbox
+from router.message import read_message
 from router.trouble import BACK_OFF
 from tests.house import sent_to
 from tests.open_house import OpenHouse, alerts, opened
@@ -205,3 +207,100 @@ def test_uidvalidity_changes_and_500_old_mails_reappear(outage: Outage, wire: Wi
     assert alerts(outage.smtp.mails) == ["uidvalidity"]
     assert len(outage.dovecot.mails(user)) == 500
     fault("IMAP: UIDVALIDITY changed, 500 old mails reappear", doubled=outage.check(), recovered=took, clock="house")
+
+
+def test_others_read_move_and_delete_mails_first(outage: Outage, fault: Callable[..., None]) -> None:
+    """While forty requests come in, somebody's mail program takes some of them away: each is one lead or none."""
+    house, user = outage.house, outage.house.user
+    other, rolled = other_client(outage), random.Random(5)
+    for _ in range(10):
+        for _ in range(4):
+            outage.request()
+        present = list(other.search("INBOX").met)
+        other.file("INBOX", [met.uid for met in present if rolled.random() < 0.4], "Elsewhere")
+        other.delete("INBOX", [met.uid for met in present if rolled.random() < 0.1])
+        house.look_around()
+    house.until(lambda: not outage.dovecot.mails(user), why="the inbox is empty")
+    house.until(lambda: not house.store().unfiled() and not house.store().count_unsent(), why="at rest")
+    other.close()
+    subjects = house.subjects()
+    assert len(subjects) == len(set(subjects)), "one lead each"
+    handled = {_subject(raw) for raw in outage.dovecot.mails(user, "Buns.Handled")}
+    assert handled <= set(subjects)
+    taken = len(outage.clients) - len(subjects)
+    for client, number in ((client, n) for n, client in enumerate(outage.clients, 1)):
+        acknowledged = len({message.message_id for message in sent_to(outage.smtp.mails, client)})
+        assert acknowledged == (f"Request {number}" in subjects)
+    assert alerts(outage.smtp.mails) in ([], ["bounds"])
+    fault("IMAP: others move and delete mail first", tries=len(outage.clients), note=f"{taken} were gone unread")
+
+
+def _subject(raw: bytes) -> str:
+    return read_message(raw).subject
+
+
+@pytest.mark.parametrize("can", ["IMAP4rev1 MOVE UIDPLUS", "IMAP4rev1 IDLE UIDPLUS", "IMAP4rev1"])
+def test_a_server_without_idle_move_or_uidplus_is_worked_with(
+    tmp_path: Path, smtp: RecordingSmtp, can: str, fault: Callable[..., None]
+) -> None:
+    """Without UIDPLUS handled mail is only marked as deleted, and is not met again."""
+    with (
+        Dovecot(extra=f"imap_capability = {can} LITERAL+ SASL-IR AUTH=PLAIN") as dovecot,
+        opened(tmp_path, dovecot.plain_port, smtp.port, "plain", dovecot.PASSWORD) as house,
+    ):
+        run = Outage(house, dovecot, smtp)
+        for _ in range(3):
+            run.request()
+            house.look_around()
+        took = house.took(run.is_answered, "all answered")
+        house.until(lambda: len(dovecot.mails("plain", "Buns.Handled")) == 3, why="filed")
+        house.pass_time(5 * MINUTES)
+        fault("IMAP: no IDLE, MOVE or UIDPLUS", doubled=run.check(), recovered=took, clock="house")
+
+
+def test_a_full_mailbox_stops_the_filing_and_nothing_else(
+    tmp_path: Path, smtp: RecordingSmtp, fault: Callable[..., None]
+) -> None:
+    """Handled mail stays where it is, the operator hears once, and it is filed when there is room.
+
+    Dovecot moves within a full mailbox, but does not copy.
+    """
+    extra = "imap_capability = IMAP4rev1 IDLE UIDPLUS LITERAL+ SASL-IR AUTH=PLAIN"
+    with (
+        Dovecot(extra=extra, limited={"full": "*:messages=4"}) as dovecot,
+        opened(tmp_path, dovecot.plain_port, smtp.port, "full", dovecot.PASSWORD) as house,
+    ):
+        run = Outage(house, dovecot, smtp)
+        for _ in range(5):
+            run.request()
+        house.until(run.is_answered, why="all are answered")
+        house.pass_time(10 * MINUTES)
+        assert alerts(smtp.mails) == ["filing"]
+        assert len(dovecot.mails("full")) == 5
+        assert house.health()["imap"] == "ok"
+        dovecot.limit("full", "*:messages=1000")
+        dovecot.go_down()
+        dovecot.go_up()
+        took = house.took(lambda: not house.daemon.store.unfiled() and not dovecot.mails("full"), "filed")
+        assert len(dovecot.mails("full", "Buns.Handled")) == 5
+        fault("IMAP: quota full", doubled=run.check(), recovered=took, clock="house")
+
+
+def test_a_missing_second_folder_does_not_hold_up_the_inbox(
+    tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp, fault: Callable[..., None]
+) -> None:
+    """Nothing falls due until it can be read, and one alert says why; the inbox is read all the same."""
+    user = f"second{next(_users)}"
+    with opened(
+        tmp_path, dovecot.plain_port, smtp.port, user, dovecot.PASSWORD, imap_more='folders = ["INBOX", "Sales"]\n'
+    ) as house:
+        run = Outage(house, dovecot, smtp)
+        house.until(lambda: house.daemon.troubles.imap, why="trouble")
+        run.request()
+        house.took(run.is_answered, "answered")
+        house.pass_time(10 * MINUTES)
+        assert alerts(smtp.mails) == ["imap-down"]
+        assert "Sales" in house.health()["imap"]
+        dovecot.maildir(user, "Sales")
+        took = house.took(lambda: alerts(smtp.mails, "imap-back"), "the all-clear")
+        fault("IMAP: a second folder missing", doubled=run.check(), recovered=took, clock="house")
