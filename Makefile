@@ -19,7 +19,7 @@ test: .venv/installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 torture: .venv/installed
-	$(BIN)/python -m pytest -m torture -s
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m torture $(if $(TABLE),--table $(TABLE))
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -222,13 +222,15 @@ def test_a_changed_byte_anywhere_in_the_snapshot_is_seen_and_repair_loses_one_do
 
 
 @pytest.mark.torture
-def test_many_changes_of_every_byte_of_the_journal(path: Path) -> None:
+def test_many_changes_of_every_byte_of_the_journal(path: Path, fault: Callable[..., None]) -> None:
     check_journal_flips(path, many, 2)
+    fault("store: every byte of the journal changed", tries=journal_of(path).stat().st_size, note="seen, and repaired")
 
 
 @pytest.mark.torture
-def test_many_changes_of_every_byte_of_the_snapshot(path: Path) -> None:
+def test_many_changes_of_every_byte_of_the_snapshot(path: Path, fault: Callable[..., None]) -> None:
     check_snapshot_flips(path, many, 2)
+    fault("store: every byte of the snapshot changed", tries=path.stat().st_size, note="seen, and repaired")
 
 
 # --- full and failing
@@ -292,13 +294,14 @@ def test_any_call_may_fail_once_or_thrice_and_nothing_is_lost(tmp_path: Path, mo
 
 
 @pytest.mark.torture
-def test_any_run_of_calls_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_run_of_calls_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]) -> None:
     tried = check_failing_calls(tmp_path, monkeypatch, 25, (1, 2, 3, 4, 5, 7, 11))
-    print(f"\nfailing disk calls: {tried} runs, 0 lost, 0 doubled")
+    fault("store: disk calls that fail (ENOSPC, EIO)", tries=tried)
 
 
 @pytest.mark.torture
-def test_calls_that_fail_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_that_fail_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]) -> None:
+    fault("store: disk calls that fail (ENOSPC, EIO)", tries=1500)
     for seed in range(1500):
         rolled = random.Random(seed)
         disk = FaultyDisk(lambda count, call: rolled.choice((errno.ENOSPC, errno.EIO)) if rolled.random() < 0.15 else 0)  # noqa: B023
@@ -363,8 +366,10 @@ def test_a_death_at_any_call_loses_nothing_acknowledged(tmp_path: Path, monkeypa
 
 
 @pytest.mark.torture
-def test_a_death_at_any_call_of_a_longer_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    print(f"\ndeaths inside of one process: {check_deaths(tmp_path, monkeypatch, 60)}, 0 lost")
+def test_a_death_at_any_call_of_a_longer_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
+) -> None:
+    fault("store: death at a disk call", tries=check_deaths(tmp_path, monkeypatch, 60))
 
 
 class Victim:
@@ -410,7 +415,7 @@ def test_a_process_killed_at_a_named_step_loses_nothing_acknowledged(path: Path,
 
 
 @pytest.mark.torture
-def test_processes_killed_at_every_step_and_at_random_moments(path: Path) -> None:
+def test_processes_killed_at_every_step_and_at_random_moments(path: Path, fault: Callable[..., None]) -> None:
     rolled = random.Random(11)
     at_steps = [(step, nth, 20.0) for nth, step in itertools.product(range(1, 9), STEPS)]
     at_random = [("never", 0, 0.08 + rolled.random() * 0.15) for _ in range(150)]
@@ -422,7 +427,8 @@ def test_processes_killed_at_every_step_and_at_random_moments(path: Path) -> Non
             for file in path.parent.iterdir():
                 file.unlink()
         reached = check_kill(path, Victim(path, step, nth), after, reached)
-    print(f"\nSIGKILL: {len(at_steps + at_random)} kills, {commits + reached} commits, 0 lost, 0 doubled")
+    kills = len(at_steps + at_random)
+    fault("store: SIGKILL of a writer", tries=kills, note=f"{commits + reached:,} commits")
 
 
 # --- unplugged
@@ -525,12 +531,14 @@ def test_a_power_cut_around_a_failed_call_loses_nothing_acknowledged(
 
 
 @pytest.mark.torture
-def test_power_cuts_in_every_order_the_file_system_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_power_cuts_in_every_order_the_file_system_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., None]
+) -> None:
     tried = power_cuts(tmp_path, monkeypatch, lambda count, call: 0, 25, 400, 1)
     for call in ("write", "datasync", "fsync", "rename", "sync_folder", "truncate"):
         for nth, run, number in itertools.product(range(1, 12), (1, 2, 3), (errno.EIO, errno.ENOSPC)):
             tried += power_cuts(tmp_path, monkeypatch, nth_call(call, nth, number, run), 9, 40, 2)
-    print(f"\npower cuts: {tried} folders opened, 0 lost")
+    fault("store: power cut, only fsynced bytes survive", tries=tried)
 
 
 # --- read meanwhile
@@ -560,8 +568,8 @@ def test_a_reader_beside_a_snapshotting_writer_sees_one_state_in_whole(path: Pat
 
 
 @pytest.mark.torture
-def test_a_reader_beside_a_writer_for_long(path: Path) -> None:
-    print(f"\nreads beside a writer: {read_beside(path, 20)}, each whole")
+def test_a_reader_beside_a_writer_for_long(path: Path, fault: Callable[..., None]) -> None:
+    fault("store: a reader beside snapshots", tries=read_beside(path, 20), note="each read whole")
 
 
 # --- any order of calls, against a dict

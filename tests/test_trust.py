@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
@@ -628,17 +628,17 @@ def test_each_of_a_hundred_genuine_mails_is_believed_and_claims(desk: Desk) -> N
 
 
 @pytest.mark.torture
-def test_none_of_ten_thousand_forgeries_is_accepted(desk: Desk) -> None:
+def test_none_of_ten_thousand_forgeries_is_accepted(desk: Desk, fault: Callable[..., None]) -> None:
     wrong = list(_accepted(desk, 10_000, 1))
-    print(f"\nforged mails: 10,000 tried, {len(wrong)} accepted")
     assert wrong == []
+    fault("trust: forged mails", tries=10_000, note="none accepted")
 
 
 @pytest.mark.torture
-def test_each_of_ten_thousand_genuine_mails_is_believed_and_claims(desk: Desk) -> None:
+def test_each_of_ten_thousand_genuine_mails_is_believed_and_claims(desk: Desk, fault: Callable[..., None]) -> None:
     wrong = list(_refused(desk, 10_000, 1))
-    print(f"\ngenuine mails: 10,000 tried, {len(wrong)} refused")
     assert wrong == []
+    fault("trust: genuine mails", tries=10_000, note="all believed")
 
 
 # -- injection ---------------------------------------------------------------------------------------------------------

@@ -139,9 +139,10 @@ class TestLostConnections:
                 inbox.close()
 
     @pytest.mark.torture
-    def test_any_faults_in_any_order_lose_nothing_and_file_everything_once(self, scripted: ScriptedImap) -> None:
+    def test_any_faults_in_any_order_lose_nothing_and_file_everything_once(
+        self, scripted: ScriptedImap, fault: Callable[..., None]
+    ) -> None:
         seed = random.randrange(10**6)
-        print(f"seed {seed}")
         chance = random.Random(seed)
         inbox, sent, errors, slowest = make_inbox(scripted), 0, 0, 0.0
         for _ in range(400):
@@ -167,7 +168,7 @@ class TestLostConnections:
             slowest = max(slowest, time.monotonic() - started)
         filed = sorted(int(mail.raw.split()[1]) for mail in scripted.folders["Handled"].mails)
         assert filed == list(range(1, sent + 1))
-        print(f"{sent} mails, slowest recovery {slowest:.2f} s")
+        fault("IMAP: any faults at any command", tries=400, recovered=slowest, note=f"{sent} mails, seed {seed}")
 
 
 class TestLogin:
