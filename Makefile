@@ -19,7 +19,7 @@ test: .venv/installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 torture: .venv/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m torture $(if $(TABLE),--table $(TABLE))
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m 'torture or (faults and not short)' $(if $(TABLE),--table $(TABLE))
 
 check: .venv/installed
 	$(BIN)/ruff check .

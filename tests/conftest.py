@@ -12,8 +12,12 @@ import pytest
 from tests.faults import Faults, Row
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` is looked at
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave slow torture tests out of the default run; `-m torture` selects them."""
+    """Leave slow torture tests out of the default run; `-m torture` selects them. Mark what stands in the table."""
+    for item in items:
+        if "fault" in getattr(item, "fixturenames", ()):
+            item.add_marker("faults")
     if "torture" in (config.getoption("markexpr") or ""):
         return
     slow = [item for item in items if item.get_closest_marker("torture")]

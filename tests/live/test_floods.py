@@ -106,6 +106,7 @@ def check_bounds(smtp: RecordingSmtp) -> None:
     assert len(alerts(smtp.mails, "bounds")) <= 25
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("name", ["disguised"])
 def test_two_robots_end_after_a_handful_of_mails(
     house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp, name: str, fault: Callable[..., None]
@@ -220,6 +221,7 @@ def check_flood(house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp, seconds
     assert len(sent_to(smtp.mails, f"kim@{DOMAIN}")) <= Restraint().per_address
 
 
+@pytest.mark.short
 def test_a_flood_from_one_sender_does_not_make_the_others_wait(
     house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp, fault: Callable[..., None]
 ) -> None:

@@ -192,6 +192,7 @@ def run(
     fault("disk, while it runs: EIO", tries=0, doubled=again)
 
 
+@pytest.mark.short
 def test_a_disk_that_fails_costs_nothing_and_it_goes_on_when_there_is_room(
     house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp, disk: Failing, fault: Callable[..., None]
 ) -> None:

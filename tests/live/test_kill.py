@@ -133,6 +133,7 @@ def note_kills(figures: dict[str, int], fault: Callable[..., None]) -> None:
     )
 
 
+@pytest.mark.short
 def test_ten_kills_lose_nothing_and_double_nothing(
     tmp_path: Path, dovecot: Dovecot, fault: Callable[..., None]
 ) -> None:

@@ -80,6 +80,7 @@ def break_the_session(
     return house.took(lambda: all(sent_to(smtp.mails, c) for c in (FIRST, SECOND)), f"{answer} at {stage}", step=30)
 
 
+@pytest.mark.short
 @pytest.mark.parametrize(("stage", "answer"), [SESSION[0], SESSION[-2]])
 def test_a_session_that_fails_holds_all_mail_and_the_operator_hears_once_when_it_is_over(
     house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp, stage: str, answer: str, fault: Callable[..., None]
@@ -152,6 +153,7 @@ def hold_one(house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp, stage: str
     return took
 
 
+@pytest.mark.short
 @pytest.mark.parametrize(("stage", "answer"), [MAIL[0], MAIL[-2]])
 def test_one_stubborn_mail_is_tried_again_and_holds_nobody(
     house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp, stage: str, answer: str, fault: Callable[..., None]
