@@ -28,7 +28,8 @@ class Trouble:
 
     since: datetime
     reason: str
-    told: bool = False
+    lasts: bool = False  # for so long that it was noted
+    told: bool = False  # the operator has a mail
     tries: int = 0
     again: datetime | None = None
 
@@ -120,5 +121,6 @@ class Troubles:
     def watch(self) -> None:
         """One alert for a mailbox that has not been read for so long."""
         imap = self.imap
-        if imap is not None and not imap.told and self._clock() - imap.since >= ALERT_AFTER:
+        if imap is not None and not imap.lasts and self._clock() - imap.since >= ALERT_AFTER:
+            imap.lasts = True
             imap.told = self._alert("imap-down", imap.reason)
