@@ -14,6 +14,7 @@ Leaves out: who the sender is, whether the command makes sense now, quotes and s
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -49,7 +50,7 @@ VERBS: tuple[str, ...] = (
 
 LONGEST = 600  # characters of a line that are read
 _WRAPPED = 55  # a line this long without a full stop goes on in the next one
-_MOST_BELOW = 3  # lines below a claim that are looked through for second thoughts
+_MOST_BELOW = 4  # lines below a claim that are looked through for second thoughts
 _MOST_LINES = 40  # greetings, quotes and rules before the first line that says something
 _LONGEST_TEXT = 65536  # characters of a text that goes with a command
 _MOST_SKILLS = 50
@@ -97,7 +98,7 @@ def read_command(
     """
     words = book(tuple(languages), _frozen(extra or {}), tuple(things))
     roster = people(tuple(names))
-    clean = INVISIBLE.sub("", text[: 2 * _LONGEST_TEXT]).replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
+    clean = _clean(text[: 2 * _LONGEST_TEXT])
     first: Reading | None = None
     greeting = Reading(None, False, "", "nothing but greetings, or nothing at all, was written")
     for start, end in _lines(clean, words):
@@ -112,6 +113,12 @@ def read_command(
             return reading
         first = greeting if greeting.half else reading
     return first or greeting
+
+
+def _clean(text: str) -> str:
+    """`text` with accents on their letters (Apple's programs write them apart), plain spaces and line ends."""
+    seen = INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+    return seen.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
 
 
 def check_extra(extra: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

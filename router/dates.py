@@ -21,8 +21,10 @@ _WORDS = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)*")
 _REACH = 90  # characters: the longest expression is far shorter
 _FIGURES = re.compile(r"(\d{1,2})(?:\. ?|/|-)(\d{1,2})(?:(?:\. ?|/|-)(\d{4}|\d{2}(?!\d)))?(?![\d/:-])\.?")
 _ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)")
-_GAP = re.compile(r"[\s,.'’:-]*")
+_GAP = re.compile(r"[\s,.'’:°º-]*")
 _MONTHS_AHEAD = 12
+_FAR = 4  # words: "the end of the month"
+_WHOLE_DAY = 3  # letters: a weekday of two is read only with its capital, "Mo" and not "mo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def _readings(text: str, start: int, today: date | None, languages: tuple[str, .
         yield from _named(words[skipped:], today, strict=not skipped)
         if today is not None:
             yield from _relative(words[skipped:], today)
+            yield from _edge(words[skipped:], today)
 
 
 def _cut(text: str, start: int, languages: tuple[str, ...]) -> list[_Word]:
@@ -80,6 +83,8 @@ def _cut(text: str, start: int, languages: tuple[str, ...]) -> list[_Word]:
             break
         word = fold(found.group())
         meanings = frozenset({("figure", int(word))}) if word.isdigit() else known.get(word, frozenset())
+        if len(word) < _WHOLE_DAY and found.group()[0].islower():  # "do" is Thursday in German, "to" in Polish: "Do"
+            meanings = frozenset((kind, value) for kind, value in meanings if kind != "weekdays")
         words.append(_Word(word, found.start(), found.end(), meanings))
     return words
 
@@ -193,11 +198,41 @@ def _next_unit(words: list[_Word], today: date) -> Iterator[tuple[date, int]]:
     """Next week; next month; la semaine prochaine."""
     if len(words) < 2:
         return
+    if len(words) > 2 and words[2].is_a("next") and words[1].is_a("skip"):  # la semana que viene
+        words = [words[0], words[2]]
     for unit, other in ((words[1], words[0]), (words[0], words[1])):
         if other.is_a("next") and unit.is_a("weeks"):
             yield _of_next_week(1, today), words[1].end
         elif other.is_a("next") and unit.is_a("months-ahead"):
             yield (today.replace(day=1) + timedelta(days=32)).replace(day=1), words[1].end
+
+
+def _edge(words: list[_Word], today: date) -> Iterator[tuple[date, int]]:
+    """End of March; the middle of next month is no date, "mid May" is; slutet av månaden; maaliskuun loppuun."""
+    edge, at = next((kind for kind in ("begin", "mid", "end") if words[0].is_a(kind)), ""), 1
+    while edge and at < len(words) and at < _FAR and (words[at].is_a("of") or words[at].is_a("skip")):
+        at += 1
+    if not edge and len(words) > 1 and words[1].is_a("end"):  # Finnish has it behind
+        edge, at, last = "end", 0, 1
+    else:
+        last = at
+    if not edge or at >= len(words):
+        return
+    month = words[at].value("months")
+    if month:
+        yield from _found(_edge_of(edge, month, today), words[last].end)
+    elif edge == "end" and words[at].is_a("months-ahead"):
+        yield from _found(_edge_of(edge, today.month, today), words[last].end)
+    elif edge == "end" and words[at].is_a("weeks"):
+        yield today + timedelta(days=6 - today.weekday()), words[last].end
+
+
+def _edge_of(edge: str, month: int, today: date) -> date | None:
+    """The first day, the 15th or the last day of the next such month, this one included while it lasts."""
+    if edge != "end":
+        return _with_year(1 if edge == "begin" else 15, month, None, today)
+    year = today.year if month >= today.month else today.year + 1
+    return date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
 
 
 def _span(words: list[_Word], today: date) -> Iterator[tuple[date, int]]:

@@ -34,6 +34,9 @@ SPOKEN = {
         ("next month", "2026-04-01"),
         ("June", "2026-06-01"),
         ("week 32", "2026-08-03"),
+        ("the end of March", "2026-03-31"),
+        ("end of the month", "2026-03-31"),
+        ("mid May", "2026-05-15"),
     ],
     "sv": [
         ("3 februari", "2027-02-03"),
@@ -44,6 +47,8 @@ SPOKEN = {
         ("imorgon", "2026-03-05"),
         ("vecka 32", "2026-08-03"),
         ("v. 32", "2026-08-03"),
+        ("slutet av mars", "2026-03-31"),
+        ("början på maj", "2026-05-01"),
     ],
     "de": [
         ("3. Februar", "2027-02-03"),
@@ -55,6 +60,8 @@ SPOKEN = {
         ("KW 32", "2026-08-03"),
         ("3. März", "2027-03-03"),
         ("3. Maerz", "2027-03-03"),
+        ("Ende März", "2026-03-31"),
+        ("Mitte Mai", "2026-05-15"),
     ],
     "fr": [
         ("3 février", "2027-02-03"),
@@ -64,6 +71,8 @@ SPOKEN = {
         ("dans deux semaines", "2026-03-18"),
         ("demain", "2026-03-05"),
         ("la semaine prochaine", "2026-03-09"),
+        ("fin mars", "2026-03-31"),
+        ("fin du mois", "2026-03-31"),
     ],
     "es": [
         ("3 de febrero", "2027-02-03"),
@@ -72,6 +81,8 @@ SPOKEN = {
         ("el próximo lunes", "2026-03-09"),
         ("en dos semanas", "2026-03-18"),
         ("mañana", "2026-03-05"),
+        ("finales de marzo", "2026-03-31"),
+        ("la semana que viene", "2026-03-09"),
     ],
     "nl": [
         ("3 februari", "2027-02-03"),
@@ -79,6 +90,7 @@ SPOKEN = {
         ("volgende maandag", "2026-03-09"),
         ("over twee weken", "2026-03-18"),
         ("morgen", "2026-03-05"),
+        ("eind maart", "2026-03-31"),
     ],
     "da": [
         ("3. februar", "2027-02-03"),
@@ -87,6 +99,7 @@ SPOKEN = {
         ("næste mandag", "2026-03-09"),
         ("om to uger", "2026-03-18"),
         ("uge 32", "2026-08-03"),
+        ("slutningen af marts", "2026-03-31"),
     ],
     "no": [
         ("3. februar", "2027-02-03"),
@@ -94,6 +107,7 @@ SPOKEN = {
         ("neste mandag", "2026-03-09"),
         ("om to uker", "2026-03-18"),
         ("uke 32", "2026-08-03"),
+        ("slutten av mars", "2026-03-31"),
     ],
     "fi": [
         ("3. helmikuuta", "2027-02-03"),
@@ -102,6 +116,7 @@ SPOKEN = {
         ("ensi maanantaihin", "2026-03-09"),
         ("kahden viikon kuluttua", "2026-03-18"),
         ("huomenna", "2026-03-05"),
+        ("maaliskuun loppuun", "2026-03-31"),
     ],
     "it": [
         ("3 febbraio", "2027-02-03"),
@@ -110,6 +125,8 @@ SPOKEN = {
         ("lunedì prossimo", "2026-03-09"),
         ("tra due settimane", "2026-03-18"),
         ("domani", "2026-03-05"),
+        ("fine marzo", "2026-03-31"),
+        ("1° maggio", "2026-05-01"),
     ],
     "pt": [
         ("3 de fevereiro", "2027-02-03"),
@@ -117,6 +134,7 @@ SPOKEN = {
         ("próxima segunda", "2026-03-09"),
         ("em duas semanas", "2026-03-18"),
         ("amanhã", "2026-03-05"),
+        ("fim de março", "2026-03-31"),
     ],
     "pl": [
         ("3 lutego", "2027-02-03"),
@@ -125,6 +143,8 @@ SPOKEN = {
         ("następnego poniedziałku", "2026-03-09"),
         ("za dwa tygodnie", "2026-03-18"),
         ("jutro", "2026-03-05"),
+        ("końca marca", "2026-03-31"),
+        ("do końca miesiąca", "2026-03-31"),
     ],
 }
 CASES = [(language, text, wanted) for language, pairs in SPOKEN.items() for text, wanted in pairs]
@@ -134,6 +154,12 @@ CASES = [(language, text, wanted) for language, pairs in SPOKEN.items() for text
 def test_a_date_is_read_in_its_language_alone_and_among_all(language: str, text: str, wanted: str) -> None:
     assert read_date(text, WEDNESDAY, (language,)) == date.fromisoformat(wanted)
     assert read_date(text, WEDNESDAY) == date.fromisoformat(wanted)
+
+
+def test_a_weekday_of_two_letters_needs_its_capital() -> None:
+    assert read_date("Do", WEDNESDAY) == date(2026, 3, 5)
+    for text in ("do", "so", "mi", "di"):  # ordinary words of other languages
+        assert read_date(text, WEDNESDAY) is None
 
 
 def test_every_language_has_dates() -> None:

@@ -5,13 +5,13 @@ Job: tables → grammars and word lists, once for each choice of languages. Core
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from router.phrases import LANGUAGES, Table, table
 from router.phrases.grammar import Grammar
-from router.phrases.words import fold, spellings, split_words
+from router.phrases.words import fold, key, spellings, split_words
 
 OWN = "own"  # the language of the operator's own phrases
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
@@ -27,9 +27,9 @@ class Book:
     starters: Mapping[str, tuple[int, ...]]  # a word -> places in `grammars` of those with a phrase that may begin so
     remarks: Mapping[str, _Remarks]  # by language
     safe: Mapping[str, frozenset[str]]  # by language: how harmless remarks begin: "I", "thanks"
-    joins: Mapping[str, frozenset[str]]  # by language: and
+    joins: Mapping[str, frozenset[str]]  # by language: and; as keys: "è" is not "e"
     reasons: Mapping[str, frozenset[str]]  # by language: because, since
-    hence: Mapping[str, frozenset[str]]  # by language: so, therefore
+    hence: Mapping[str, frozenset[str]]  # by language: so, therefore; as keys: "sa" is not "så"
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
     no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
     other: frozenset[str]  # "the other one", "the next bun": not the one that is offered
@@ -77,17 +77,17 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         _starters(grammars),
         remarks,
         safe=_by_language(tables, "safe"),
-        joins=_by_language(tables, "and"),
+        joins=_by_language(tables, "and", key),
         reasons=_by_language(tables, "because"),
-        hence=_by_language(tables, "so"),
+        hence=_by_language(tables, "so", key),
         nobody=_together(tables, "nobody"),
         no_message=_together(tables, "no-message"),
         other=_together(tables, "other"),
     )
 
 
-def _by_language(tables: Sequence[Table], name: str) -> Mapping[str, frozenset[str]]:
-    return {each.language: frozenset(fold(word) for word in each.word_list(name)) for each in tables}
+def _by_language(tables: Sequence[Table], name: str, form: Callable[[str], str] = fold) -> Mapping[str, frozenset[str]]:
+    return {each.language: frozenset(form(word) for word in each.word_list(name)) for each in tables}
 
 
 def _together(tables: Sequence[Table], name: str) -> frozenset[str]:

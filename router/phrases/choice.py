@@ -61,7 +61,7 @@ def _tops(behind: Found, here: Found) -> bool:
 
 def _only_leads(sight: Sight, here: Found, behind: Found) -> bool:
     """In "klar, mach ich" the first word leads up to the rest, though alone it is Swedish for done."""
-    if behind.label in OPEN or (here.label == "no" and here.languages & {*behind.languages, "en"}):
+    if behind.label in OPEN or (here.label == "no" and here.languages & behind.languages):
         return False
     leads = [found.languages for found in sight.phrases(here.start) if (found.label, found.end) == ("lead", here.end)]
     return any("en" in behind.languages or each & behind.languages for each in leads)
@@ -77,7 +77,7 @@ def _behind_statement(sight: Sight, open_: bool) -> Found | None:
     line, spoken = sight.line, frozenset(sight.book.languages)
     leads = [end for end, _ in lead_ends(sight, 0)]
     safe = next((at for at in (0, *leads) if sight.says(at, sight.book.safe, spoken)), -1)
-    first = safe if safe >= 0 else max((at for at in leads if at < len(line)), default=0)
+    first = safe if safe >= 0 else max((at for at in leads if at < len(line) and line.ends_at(at)), default=0)
     for place in range(first + 1, min(len(line), _LONGEST_STATEMENT)):
         if line.breaks[place - 1] == QUESTION or not _QUOTING.isdisjoint(line.gap(place - 1)):
             return None
@@ -110,8 +110,8 @@ def _stands_alone(sight: Sight, first: int, found: Found) -> bool:
     if words <= _SHORT_STATEMENT and any(sight.slot("date", at) for at in range(first, min(first + 2, found.start))):
         return False  # "In May, I'll take it"
     opening = sight.book.remarks_in(line_words[first : found.start], found.languages)
-    if any(place == 0 and kind == "terms" for place, kind, _ in opening):
-        return False  # "For 1000 a day, mine"
+    if any(place == 0 and kind in ("terms", "later") for place, kind, _ in opening):
+        return False  # "For 1000 a day, mine", "Next time, mine"
     reason = sight.says(first, sight.book.reasons, found.languages)
     return (reason or not _is_inverted(sight, found)) and _is_plain(sight, found, ("address",))
 

@@ -28,6 +28,7 @@ _IN_SENTENCE = {verb: frozenset({"not", "but"}) for verb in _DENIED}
 _CALLED = {
     "if": "a condition",
     "when": "a condition",
+    "later": "a time",
     "not": "a negation",
     "but": "a reservation",
     "maybe": "a doubt",
@@ -67,8 +68,9 @@ def doubt(sight: Sight, found: Found) -> str:
 def second_thought_below(sight: Sight, found: Found) -> str:
     """What a later line, `sight`, makes unclear in the claim `found` above it: "But only if …", "Ok with Anna?"."""
     line, languages = sight.line, _spoken(sight, found)
-    stop = next((at for at in range(len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
-    for place, kind, said in sight.book.remarks_in(line.words[: stop + 1], languages):
+    first = 1 if line.words[0] == "ps" else 2 if line.words[:2] == ("p", "s") else 0
+    stop = next((at for at in range(first, len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
+    for place, kind, said in sight.book.remarks_in(line.words[first : stop + 1], languages):
         if kind in _ALL and (place == 0 or (line.asks(stop, stop + 1) and kind != "not")):
             return f"{_CALLED[kind]} in the next line ({said!r})"
     return ""
@@ -146,7 +148,7 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     for place, kind, said in sight.book.remarks_in(sight.line.words[found.closed :], _spoken(sight, found)):
         kinds.add(kind)
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
-        if kind == "when" and place == 0 and found.verb == "claim" and same:
+        if kind in ("when", "later") and place == 0 and found.verb == "claim" and same:
             return f"{_CALLED[kind]} ({said!r})"
         if kind in anywhere or (kind in in_sentence and found.closed + place <= stop):
             return f"{_CALLED[kind]} ({said!r})"

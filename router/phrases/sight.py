@@ -14,7 +14,7 @@ from router.dates import match_date
 from router.phrases.book import OWN, Book
 from router.phrases.grammar import Capture, Reader
 from router.phrases.names import Named, People
-from router.phrases.words import COMMA, MARK, NONE, Line
+from router.phrases.words import COMMA, NONE, Line
 
 MOST_LEADS = 6  # greetings and bits of small talk before a command
 NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company", "half", "unclear"})
@@ -191,13 +191,13 @@ class Sight:
         return any(label not in NO_VERBS and self.line.ends_at(end) for label, end in self.labels(place))
 
     def is_name(self, place: int) -> bool:
-        """Whether a name stands from `place` to the end: on the roster, with capitals, or behind a dash or slash."""
+        """Whether a name stands from `place` to the end: on the roster, with capitals, or one word behind a dash."""
         line = self.line
         known = self.known_name(place)
         if known and line.ends_at(known):
             return True
         rest = range(place, len(line))
-        if len(rest) <= 2 and place and not set("/-–—").isdisjoint(line.gap(place - 1)):
+        if len(rest) == 1 and place and not set("/-–—").isdisjoint(line.gap(place - 1)):
             return True
         return len(rest) <= _MOST_STRANGERS and all(line.written(at)[0].isupper() for at in rest)
 
@@ -231,12 +231,15 @@ class Sight:
             self.line.breaks[place - 1] != NONE
             or self.says(place, self.book.hence, languages)
             or self.says(place - 1, self.book.hence, languages)
-            or (self.says(place - 1, self.book.joins, languages) and self.line.keys[place - 1][0] != MARK)  # "è"
+            or self.says(place - 1, self.book.joins, languages)
         )
 
     def says(self, place: int, lists: Mapping[str, frozenset[str]], languages: frozenset[str]) -> bool:
         """Whether the word at `place` is in the list of one of `languages`."""
-        word = self.line.words[place] if place < len(self.line) else ""
+        if place >= len(self.line):
+            return False
+        exact = lists is self.book.joins or lists is self.book.hence
+        word = (self.line.keys if exact else self.line.words)[place]
         return any(word in lists.get(language, ()) for language in languages)
 
     def _trails(self, label: str, end: int, languages: frozenset[str]) -> Iterator[int]:

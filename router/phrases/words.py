@@ -27,6 +27,7 @@ _WORD = re.compile(
 _SMILEY = re.compile(r"(?<![^\s,.!])(?:[:;=]['’]?-?[)(DPp3oO*|\]\[/\\]+|<3+|\^_?\^)(?![\w/])")
 _STRETCHED = re.compile(r"([^\W\d_])\1\1+")  # "miiine", "jaaaa"
 _LETTERS = str.maketrans({"ø": "o", "å": "a", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i"})
+_TURKISH = str.maketrans({"İ": "i", "ı": "i"})  # what a Turkish keyboard makes of i: no accent
 _NO_APOSTROPHES = dict.fromkeys(map(ord, APOSTROPHES))
 _LETTER_MARKS = frozenset("øåłđæœðþı")
 _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
@@ -42,14 +43,14 @@ _NO_SIGNS = frozenset("👎🙅❌🚫⛔")
 @lru_cache(maxsize=16384)
 def fold(word: str) -> str:
     """`word` without case, accents, apostrophes, width or stretched letters."""
-    return _STRETCHED.sub(r"\1", _bare(word))
+    return _STRETCHED.sub(r"\1", _bare(word.translate(_TURKISH)))
 
 
 @lru_cache(maxsize=16384)
 def key(word: str) -> str:
     """Under which a written `word` is looked up among `spellings`: an accent may be left out ("uebernehme", "mio" for
     "mío"), but one that was written counts: "pasó" is not "paso"."""
-    return MARK + fold(word) if _is_marked(word) else fold(word)
+    return MARK + fold(word) if _is_marked(word.translate(_TURKISH)) else fold(word)
 
 
 @lru_cache(maxsize=16384)
