@@ -139,6 +139,18 @@ def _results(statements: Collection[str]) -> Iterator[Result]:
             yield Result(match[1].lower(), match[2].lower(), tuple(properties.items()))
 
 
+def foreign_homes(headers: Headers, server: OurServer) -> list[str]:
+    """The homes of servers, taken for foreign, that stand above the topmost header of our name: machines on the way."""
+    homes: list[str] = []
+    for name, value in headers.items:
+        if name == "authentication-results" and _read_ours(value, server) is not None:
+            return homes
+        match = _BY_HOST.search(value[:1000]) if name == "received" else None
+        if match and _is_foreign(value, server):
+            homes.append(home(match[1].lower().strip("[].")))
+    return []
+
+
 def _is_foreign(received: str, server: OurServer) -> bool:
     """Whether a Received line was written by a server that is not ours; a number or a private name is local."""
     match = _BY_HOST.search(received[:1000])

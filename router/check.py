@@ -35,6 +35,7 @@ def run_checks(settings: Settings) -> Iterator[Checked]:
     """One result each, as it becomes known; takes no lock and changes nothing but missing folders on the server."""
     yield Checked("configuration", True, f"{len(settings.roster)} consultants, list {_list_of(settings)}")
     yield _guard("key", lambda: _key(settings))
+    yield from _secrets(settings)
     yield _guard("store", lambda: _store(settings))
     yield _guard("templates", lambda: _templates(settings))
     yield from _imap(settings)
@@ -65,6 +66,17 @@ def _key(settings: Settings) -> str:
     if mode & 0o077:
         raise ValueError(f"{path} can be read by others (mode {mode:o}); run chmod 600 on it")
     return str(path)
+
+
+def _secrets(settings: Settings) -> Iterator[Checked]:
+    """The files that hold secrets are for us alone. What a service manager hands over in /run is its own to guard."""
+    paths = [settings.imap.password_file, settings.smtp.password_file]
+    for oauth in (settings.imap.oauth, settings.smtp.oauth):
+        paths += [oauth.client_secret_file, oauth.refresh_token_file] if oauth else []
+    for path in dict.fromkeys(path for path in paths if path is not None):
+        if path.is_file() and path.stat().st_mode & 0o077 and not path.is_relative_to("/run"):
+            mode = path.stat().st_mode & 0o777
+            yield Checked("secrets", False, f"{path} can be read by others (mode {mode:o}); run chmod 600 on it")
 
 
 def _store(settings: Settings) -> str:

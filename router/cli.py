@@ -115,6 +115,20 @@ def run(
 
 
 @app.command()
+def init(config: Config = None) -> None:
+    """A few questions, both connections tried, and a configuration that works. Answers may be piped."""
+    from router.init import Asker, run_init, say_next
+
+    path = config or Path("config.toml")
+    fine = True
+    for result in run_init(path, Asker()):
+        fine = fine and result.fine
+        terminal.print_checked(result.name, result.fine, result.says)
+    print(say_next(path, fine))
+    raise typer.Exit(0 if fine else 1)
+
+
+@app.command()
 def check(config: Config = None, as_json: Json = False) -> None:
     """Everything that can be known before running, one line each; status 1 if anything is wrong."""
     settings = _settings(config)

@@ -467,7 +467,8 @@ def _for_good(outcome: Accepted) -> tuple[tuple[str, str], ...]:
     return tuple((each.address, each.reply) for each in outcome.refused if each.permanent)
 
 
-def make_inbox(settings: Settings) -> Inbox:
+def make_inbox(settings: Settings, secret: Callable[[], str] | None = None) -> Inbox:
+    """`secret` stands in for the password's configured source."""
     imap = settings.imap
     oauth = imap.oauth
     return Inbox(
@@ -475,7 +476,7 @@ def make_inbox(settings: Settings) -> Inbox:
         port=imap.port,
         security=imap.security,
         user=imap.user,
-        secret=oauth.tokens(imap.ca_file) if oauth else imap.secret,
+        secret=secret or (oauth.tokens(imap.ca_file) if oauth else imap.secret),
         oauth=oauth is not None,
         ca_file=imap.ca_file,
         connect_timeout=min(10.0, imap.timeout.plain.total_seconds()),

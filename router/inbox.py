@@ -283,6 +283,14 @@ class Inbox:
                     found = _MESSAGE_ID.search(headers[met.uid])
                     yield met, "".join(found[1].decode("latin-1").split()) if found else ""
 
+    def newest_headers(self, folder: str, count: int, names: Sequence[str]) -> list[bytes]:
+        """These header fields of the `count` newest mails, newest first. Raises InboxError."""
+        self._select(folder)
+        with self._talking(f'searching "{folder}"') as server:
+            uids = sorted(server.search_after(0, None), reverse=True)[: min(count, BATCH)]
+        found = self._fetch_headers(folder, uids, names) if uids else {}
+        return [found[uid] for uid in uids if uid in found]
+
     def search_address(self, folder: str, address: str) -> list[int]:
         """UIDs of the mails that name `address`, and not only one that ends like it, as sender or recipient.
 

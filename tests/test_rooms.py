@@ -10,7 +10,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "router"
 _SHELL = """
-almanac bell check clerk cli config counter daemon demo export health imap inbox journal journal_documents
+almanac bell check clerk cli config counter daemon demo export health imap inbox init journal journal_documents
 journal_files journal_lines journal_repair journal_snapshot mailhub oauth office outbox privacy progress secret settings
 smtp start store terminal tray trouble values __main__
 """
