@@ -87,6 +87,8 @@ class Daemon:
     @property
     def fault(self) -> str:
         """What keeps the router from hearing, storing or speaking at this moment; "" when all is well."""
+        if self._smtp_state != "ok":  # perhaps since the last round
+            self.troubles.smtp_is(self._smtp_state)
         return self.troubles.fault
 
     def wake(self) -> None:

@@ -210,6 +210,34 @@ def test_uidvalidity_changes_and_500_old_mails_reappear(outage: Outage, wire: Wi
     fault("IMAP: UIDVALIDITY changed, 500 old mails reappear", doubled=outage.check(), recovered=took, clock="house")
 
 
+def test_mail_that_came_while_the_router_was_down_is_read_also_from_a_renumbered_folder(
+    outage: Outage, fault: Callable[..., None]
+) -> None:
+    """Ten days down, a backup restored meanwhile: what came in those days is answered, what is older is not."""
+    house, user = outage.house, outage.house.user
+    house.pass_time(5 * MINUTES)
+    outage.request()
+    house.until(outage.is_answered, why="a record that says until when was heard")
+    heard = house.clock()
+    house.close()
+    house.clock.ahead += timedelta(days=10)
+    outage.dovecot.go_down()
+    old = house.mail("old@old.example", "Old", "A question of last month, whom nobody has answered?")
+    outage.dovecot.deliver(user, old, received=heard - timedelta(days=30))
+    client = f"c{len(outage.clients) + 1}@client{len(outage.clients) + 1}.example"
+    raw = house.mail(client, f"Request {len(outage.clients) + 1}", "Can one of you help us with a matter of that week?")
+    outage.dovecot.deliver(user, raw, received=heard + timedelta(days=1))
+    outage.clients.append(client)
+    outage.dovecot.renumber(user)
+    outage.dovecot.go_up()
+    house.open()
+    took = house.took(outage.is_answered, "answered")
+    house.until(lambda: alerts(outage.smtp.mails), why="the notice")
+    assert alerts(outage.smtp.mails) == ["uidvalidity"]
+    assert house.subjects() == sorted(f"Request {n}" for n in range(1, len(outage.clients) + 1))
+    fault("IMAP: renumbered while the router was down", recovered=took, clock="house")
+
+
 def test_others_read_move_and_delete_mails_first(outage: Outage, fault: Callable[..., None]) -> None:
     """While forty requests come in, somebody's mail program takes some of them away: each is one lead or none."""
     house, user = outage.house, outage.house.user
