@@ -72,6 +72,7 @@ class Demand:
     served: int  # taken or eaten
     thrown: int  # thrown away because nobody could
     by_month: tuple[int, ...]
+    trend: str = ""  # the same as a line of blocks, one a month
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +246,18 @@ def _demand(leads: Sequence[Lead], names: Sequence[str], house: House) -> tuple[
         months = Counter(_month_of(lead, house) for lead in asked)
         served = sum(lead.taken_at is not None or lead.status == Status.EATEN for lead in asked)
         thrown = sum(map(_is_unserved, asked))
-        rows.append(Demand(skill, len(asked), served, thrown, tuple(months[name] for name in names)))
+        by_month = tuple(months[name] for name in names)
+        rows.append(Demand(skill, len(asked), served, thrown, by_month, blocks(by_month)))
     return tuple(sorted(rows, key=lambda row: (not row.skill, -row.total, row.skill))[:SKILLS])
+
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def blocks(counts: Sequence[int]) -> str:
+    """Counts as a line of blocks, the largest the highest; a dot where there was nothing."""
+    most = max(counts, default=0)
+    return "".join(BLOCKS[-(-count * len(BLOCKS) // most) - 1] if count else "·" for count in counts)
 
 
 def _unserved(leads: Iterable[Lead], world: World, house: House, language: str) -> tuple[Unserved, ...]:

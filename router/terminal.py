@@ -36,7 +36,7 @@ from router.store import Store
 from router.turn import World
 
 PATIENCE = 2.0  # seconds of work that nobody need see
-BAR = 20  # cells of the longest bar in a table
+BAR = 12  # cells of the longest bar in a table
 MARKED = {"ok": "[green]ok[/]   ", "wrong": "[red]WRONG[/]"}
 
 out = Console(highlight=False, soft_wrap=False)
@@ -234,11 +234,11 @@ def _sections(found: Report, words: Mapping[str, Any]) -> Iterator[Section]:
     yield t["response"], waited, [(m.month, _waited(m.first_word, t), _waited(m.to_owner, t)) for m in months]
     most = max((each.total for each in found.demand), default=1)
     demand = [
-        (e.skill or t["other"], "█" * -(-e.total * BAR // most), *map(str, (e.total, e.served, e.thrown)))
+        (e.skill or t["other"], "█" * -(-e.total * BAR // most), e.trend, *map(str, (e.total, e.served, e.thrown)))
         for e in found.demand
     ]
     counts = tuple(Column(t[name], number=True) for name in ("total", "served", "thrown"))
-    yield t["demand"], (Column(t["skill"], wide=True), Column(""), *counts), demand
+    yield t["demand"], (Column(t["skill"], wide=True), Column(""), Column(t["trend"]), *counts), demand
     if found.unserved:
         names = tuple(Column(t[name], wide=True) for name in ("requests", "company", "why"))
         why = words["reason"]

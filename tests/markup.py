@@ -143,3 +143,17 @@ def mailto_of(link: str) -> tuple[str, str, str]:
     parts = urlsplit(link.replace("&amp;", "&"))
     fields = parse_qs(parts.query, strict_parsing=True)
     return unquote(parts.path), fields["subject"][0], fields["body"][0]
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio in which two colours ("#fff", "#8f4a0e") differ in brightness (WCAG 2.2, 1.4.3): 1 to 21."""
+    dark, light = sorted(map(_luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    digits = "".join(each * 2 for each in digits) if len(digits) == 3 else digits
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from typing import Any
 
 import jinja2
@@ -19,10 +20,12 @@ from router.ids import Ids
 from router.lead import Claim, Event, Lead, Pass, Status
 from router.marks import to_text
 from router.people import build_world
+from router.report import report, report_html
 from router.start import read_templates
 from router.turn import Mail, World
 from router.view import EmptyView
 from router.worktime import Calendar
+from tests.markup import check_mail
 
 TEMPLATES = read_templates(None)
 NOW = datetime(2026, 3, 16, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Stockholm
@@ -235,7 +238,7 @@ def test_nothing_a_client_writes_becomes_markup_or_a_second_line() -> None:
     books = Books(WEEK)
     html = weekly_mail(house(), books, world(books), NOW, TEMPLATES).mails[0][0].facts["html"]
     assert "Evil Bcc: x[31m &lt;b&gt;" in html
-    assert not re.search(r"<(script|img|link|iframe)|https?://", html)
+    check_mail(html)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -251,6 +254,29 @@ def test_every_language_says_the_whole_digest(language: str) -> None:
         assert f"{words[each]}:" in text, each
     assert "The Bun House" in subject
     assert language == "en" or "week before" not in text
+    where = replace(where, list_address="", happiness="named")
+    books = Books(WEEK, [{"month": "2026-02", "score": 4, "line": "<b>fine</b>", "who": "anna"}])
+    for mail, _ in weekly_mail(where, books, world(books, where), NOW, TEMPLATES).mails:
+        read = check_mail(mail.facts["html"])
+        assert {"2026", "<b>fine</b>"} <= set(read.words)
+
+
+def test_an_open_bun_says_what_happens_next_and_when() -> None:
+    bun = replace(CONTESTED, timers={"mediate": NOW + timedelta(hours=6), "fallback": NOW + timedelta(days=2)})
+    assert "the mediator helps today 15:00" in said(digest_of([bun]))
+    assert "die Vermittlung hilft heute, 15:00 Uhr" in said(digest_of([bun], where=house(languages=("de",))), "de")
+
+
+def test_the_collectives_own_words_run_through_digest_report_and_tray() -> None:
+    words = {"bun": "bulle", "dough": "deg", "cookie": "smula", "BUN": "BULLE", "DOU": "DEG"}
+    where, books = house(words=words), Books(WEEK)
+    mail = weekly_mail(where, books, world(books, where), NOW, TEMPLATES).mails[0][0]
+    (sent,) = compose(mail, None, world(books, where), where, TEMPLATES, False)
+    pages = (mail.facts["html"], report_html(report(where, books, world(books, where), NOW), where, TEMPLATES))
+    for text in (*pages, message_from_bytes(sent.raw, policy=policy.default).get_body(("plain",)).get_content()):  # type: ignore[union-attr]
+        assert "[BULLE 7]" in text
+        assert not re.search(r"\b(BUN|DOU|buns?|dough)\b", re.sub(r"The Bun House|bunhouse", "", text)), text
+    assert "[DEG 10]" in pages[0] and ">Deg</h2>" in pages[0]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

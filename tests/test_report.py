@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +14,7 @@ from router.compose import LANGUAGES
 from router.lead import Event, Lead, Status
 from router.report import (
     Report,
+    blocks,
     company_of,
     csv_rows,
     guard_cell,
@@ -24,6 +24,7 @@ from router.report import (
     report_html,
     report_text,
 )
+from tests.markup import check_mail
 from tests.test_digest import NOW, TEMPLATES, Books, days_ago, house, lead, world
 
 LEADS = (
@@ -48,6 +49,16 @@ def test_demand_is_counted_by_skill_and_month() -> None:
     assert demand["Rust"].by_month[-1] == 2
     assert (demand["SAP"].total, demand["SAP"].thrown, demand["SAP"].by_month[-2]) == (1, 1, 1)
     assert found().demand[-1].skill == "", "what names no skill comes last"
+
+
+def test_demand_over_time_is_a_line_of_blocks() -> None:
+    assert blocks((0, 1, 4, 8, 16, 0)) == "·▁▂▄█·"
+    assert blocks(()) == ""
+    assert blocks((0, 0)) == "··"
+    rust = next(each for each in found().demand if each.skill == "Rust")
+    assert rust.trend == "···········█"
+    html = report_html(found(), house(), TEMPLATES)
+    assert 'aria-label="month by month: 0 0 0 0 0 0 0 0 0 0 0 2"' in html, "told to those who hear it"
 
 
 def test_the_unserved_are_those_thrown_away_that_nobody_ever_took() -> None:
@@ -131,7 +142,7 @@ def test_every_language_says_the_whole_report_as_text_and_as_page(language: str)
         assert each in html
     assert f'lang="{language}"' in html
     assert language == "en" or "What nobody" not in text + html
-    assert not re.search(r"<(script|img|link|iframe)|https?://", html)
+    check_mail(html)
 
 
 def test_a_time_without_requests_is_said_so() -> None:

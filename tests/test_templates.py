@@ -26,6 +26,7 @@ from tests.every_mail import (
     AWARDS,
     CASES,
     DRY,
+    FOLDER,
     NOW,
     RECEIPTS,
     REFUSALS,
@@ -37,7 +38,7 @@ from tests.every_mail import (
     templates,
     world,
 )
-from tests.markup import check_mail, mailto_of
+from tests.markup import check_mail, contrast, mailto_of
 
 ROUTER = Path(__file__).parent.parent / "router"
 PAGES = ("digest", "report")  # their words and facts are tested in test_digest.py
@@ -331,6 +332,26 @@ def _with_names(seen: Seen) -> set[str]:
     return {word for link in _links(seen) for word in re.split(r"[\s]+", _body(link))} | {
         word for link in _links(seen) for word in _body(link).split(",")[0].split()
     }
+
+
+_GROUNDS = ("#ffffff", "#121212", "#000000")  # where mail programs put our words, in light and in dark
+
+
+def test_every_colour_of_a_mail_can_be_read_on_white_and_on_black() -> None:
+    """Text takes the reader's own colour, or white on a button; what a colour marks stands out 3 to 1 everywhere."""
+    pages = [path.read_text("utf-8") for path in FOLDER.glob("*.html") if path.stem in ("digest", "report")]
+    mails_of = "".join(seen.html for seen in one_of_each_kind("en"))
+    assert {"inherit", "#ffffff"} == set(re.findall(r"[\"; ]color:([^;\"]+)", mails_of))
+    assert contrast("#ffffff", "#8f4a0e") >= 4.5, "the button"
+    for page in pages:
+        assert not re.findall(r"[\"; ]color:(?!inherit)", page)
+        for colour in set(re.findall(r"#[0-9a-f]{6}", page)) - {"#d29a4a"}:  # the line beside a quote is decoration
+            assert all(contrast(colour, ground) >= 3 for ground in _GROUNDS), colour
+    faint = 0.7  # of black on white, and of white on black: what "opacity" leaves of the reader's own colour
+    grey = f"#{round(255 * (1 - faint)):02x}" + f"{round(255 * (1 - faint)):02x}" * 2
+    assert contrast(grey, "#ffffff") >= 4.5
+    light = f"#{round(255 * faint):02x}" + f"{round(255 * faint):02x}" * 2
+    assert contrast(light, "#000000") >= 4.5
 
 
 # -- clients ---------------------------------------------------------------------------------------------------------
