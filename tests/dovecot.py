@@ -217,7 +217,7 @@ class Dovecot:
         path = top if folder == "INBOX" else top / f".{folder}"
         for part in (top.parent, top, path, *(path / name for name in ("tmp", "new", "cur"))):
             if not part.exists():
-                part.mkdir()
+                part.mkdir(exist_ok=True)  # Dovecot may have just made it
                 give_away(part)
         return path
 
