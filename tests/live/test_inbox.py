@@ -9,6 +9,7 @@ import os
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from router.imap import Connection, _is_loopback
 from router.inbox import Inbox, InboxError, Met
 from router.mailhub import MailHub
+from router.message import read_message
 from tests.live.conftest import FULL, Mailbox
 from tests.live.scripted_imap import ScriptedImap
 from tests.servers import HOST, Dovecot, make_certificates, wait_until
@@ -159,6 +161,31 @@ class TestFetching:
         assert "We need a réviewer." in bytes(text.get_payload(decode=True)).decode()
         assert len(multi.raw) < 1000
         assert flat.raw.startswith(b"Subject: flat\r\n\r\nword word")
+
+    @pytest.mark.torture
+    def test_of_fifty_megabytes_the_head_and_the_text_are_fetched_and_read_at_once(self, mailbox: Mailbox) -> None:
+        """The files stay on the server: what is fetched and held is a few kB, whatever the mail weighs."""
+        if mailbox.server == "hub":
+            return
+        head = (
+            mail().split(b"\r\n\r\n")[0] + b"\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        )
+        text = b"--b\r\nContent-Type: text/plain\r\n\r\nWe need somebody who knows Rust.\r\n"
+        plan = b"--b\r\nContent-Type: application/pdf; name=plan.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        mailbox.deliver(head + text + plan + (b"QUJD" * 19 + b"\r\n") * 670_000 + b"--b--\r\n")
+        found = mailbox.inbox.search("INBOX")
+        assert found.met[0].size > 50_000_000
+        began = time.monotonic()
+        tracemalloc.start()
+        (fetched,) = mailbox.inbox.fetch("INBOX", found.met)
+        message = read_message(fetched.raw)
+        took, peak = time.monotonic() - began, tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        print(f"50 MB: {took:.2f} s, {peak / 1e6:.1f} MB of memory, {len(fetched.raw)} bytes fetched")
+        assert fetched.partial
+        assert message.text == "We need somebody who knows Rust."
+        assert (message.sender.address, message.subject) == ("acme@client.example", "Request 1")
+        assert took < 5 and peak < 2_000_000
 
     def test_uids_of_another_numbering_are_never_used(self, mailbox: Mailbox) -> None:
         mailbox.deliver(mail())
