@@ -48,7 +48,8 @@ VERBS: tuple[str, ...] = (
     *("undo", "yes", "status", "list", "help", "away", "back", "skills"),
 )
 
-LONGEST = 600  # characters of a line that are read
+LONGEST = 600  # characters of a line that are read …
+_MOST_WORDS = 70  # … and words, for what a line costs grows with these
 _WRAPPED = 55  # a line this long without a full stop goes on in the next one
 _MOST_BELOW = 4  # lines below a claim that are looked through for second thoughts
 _MOST_LINES = 40  # greetings, quotes and rules before the first line that says something
@@ -150,7 +151,10 @@ def _lines(text: str, words: Book, end: int = 0) -> Iterator[tuple[int, int]]:
             continue
         while end < len(text) and end - start < LONGEST and _goes_on(text, start, end, words):
             end = _line_end(text, end + 1)
-        yield start, min(end, start + LONGEST)
+        yield (
+            start,
+            start + len(" ".join(text[start : min(end, start + LONGEST)].split(" ", _MOST_WORDS)[:_MOST_WORDS])),
+        )
 
 
 def _line_end(text: str, start: int) -> int:

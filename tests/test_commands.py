@@ -205,6 +205,7 @@ HOSTILE = [
     "hi " * 30_000 + "mine",
     "m\u0301" * 50_000,
     "if mine " * 20_000,
+    "a " * 300,  # fillers that may be parted in many ways
 ]
 
 

@@ -22,6 +22,8 @@ from router.phrases.words import COMMA, NONE, Line, spellings, split_words
 
 SLOTS = frozenset({"who", "whose", "date", "num", "any", "text", "message", "skills"})
 _SOFT = "soft"
+_MOST_SOFT = 8  # words of a filler
+_MOST_WORDS = 30  # … and of a phrase with all fillers and names in it
 _NAME = "{who}"
 _PIECE = re.compile(r"[()\[\]|,]|\{[\w-]+\}|[^\s()\[\]|,{}-]+|[{}]")
 _CLOSING = {"(": ")", "[": "]"}
@@ -241,9 +243,14 @@ class Reader:
             found = self._found[place] = []
             if self.grammar.begins_with(self.line.keys[place], bool(self.slot("who", place))):
                 found += self._run(self.grammar.start, place)
+            known = {(match.label, match.end, match.captures) for match in found}
             for end in self.member(_SOFT, place):
                 if end < len(self.line.words) and self.line.breaks[end - 1] == NONE:
-                    found += self.at(end)
+                    for match in self.at(end):  # once each: fillers that may be parted in many ways double them
+                        key = (match.label, match.end, match.captures)
+                        if key not in known:
+                            known.add(key)
+                            found.append(match)
         return found
 
     def member(self, name: str, place: int) -> tuple[int, ...]:
@@ -254,16 +261,20 @@ class Reader:
         ends = self._members.get(key)
         if ends is None:
             self._members[key] = ()  # a set that begins with itself has no members here
-            ends = tuple({match.end for match in self._run(self.grammar.members(name), place)})
+            most = _MOST_SOFT if name == _SOFT else _MOST_WORDS
+            ends = tuple({match.end for match in self._run(self.grammar.members(name), place, most)})
             self._members[key] = ends
         return ends
 
-    def _run(self, start: _State, place: int) -> list[Match]:
+    def _run(self, start: _State, place: int, most: int = _MOST_WORDS) -> list[Match]:
+        """What begins at `place` and is found within `most` words; without a bound a line of fillers takes a minute."""
         words, breaks = self.line.keys, self.line.breaks
         found: list[Match] = []
         waiting: dict[int, dict[_State, tuple[Capture, ...]]] = {place: {start: ()}}
         while waiting:
             here = min(waiting)
+            if here > place + most:
+                break
             states = waiting.pop(here)
             inside = here < len(words)
             word = words[here] if inside else ""
