@@ -125,7 +125,7 @@ def _page_faults(settings: Settings, templates: Templates) -> Iterator[tuple[str
 
 
 def _imap(settings: Settings) -> Iterator[Checked]:
-    from router.daemon import make_inbox
+    from router.start import make_inbox
 
     inbox = make_inbox(settings)
     try:
@@ -159,7 +159,7 @@ def _folders(settings: Settings, inbox: Inbox) -> Iterator[Checked]:
 
 
 def _smtp(settings: Settings) -> str:
-    from router.daemon import server_of
+    from router.start import server_of
 
     fault = check_server(server_of(settings))
     if fault:

@@ -254,8 +254,8 @@ def forget(
     """Erase a person's data from the store and all that is kept beside it; list their mails on the mail server."""
     settings = _settings(config)
     print(f"{address}: {ask_daemon(settings, {'do': 'forget', 'address': address})}")
-    from router.daemon import make_inbox
     from router.inbox import InboxError
+    from router.start import make_inbox
 
     inbox = make_inbox(settings)
     try:

@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from router.clerk import Clerk, leave_request
+from router.commands import Command
 from router.config import Settings
 from router.house import House
 from router.journal import StoreLocked
 from router.lead import Lead, stamp
 from router.message import MessageError, read_message
-from router.office import NotDone, Office, explain_verdict
+from router.office import NotDone, Office
 from router.start import house_of, read_key, read_templates
 from router.store import Store
-from router.triage import Incoming, triage
+from router.triage import Incoming, Verdict, plain_subject, triage
 from router.view import EmptyView
 
 
@@ -113,3 +115,50 @@ def explain_file(path: Path, house: House, in_reply: bool) -> dict[str, Any]:
         return {**unreadable, "reason": str(error)}
     verdict = triage(incoming, house, EmptyView())
     return {"file": str(path), **explain_verdict(verdict, incoming)}
+
+
+def explain_verdict(verdict: Verdict, incoming: Incoming) -> Mapping[str, Any]:
+    """`explain --json`: one mail as the router would read it (ARCHITECTURE "Names")."""
+    command = verdict.reading.command if verdict.reading else None
+    forward = verdict.forward
+    text = verdict.reply.text if verdict.reply else incoming.message.text
+    return {
+        "kind": verdict.kind,
+        "sender": verdict.author.address,
+        "subject": incoming.message.subject,
+        "text": text,
+        "command": _command_json(command),
+        "client": _client_of(verdict),
+        "client_subject": forward.subject
+        if forward
+        else plain_subject(incoming.message.subject)
+        if _is_lead(verdict)
+        else None,
+        "lead": verdict.lead,
+        "reason": verdict.reason,
+    }
+
+
+def _is_lead(verdict: Verdict) -> bool:
+    return verdict.kind in ("post",)
+
+
+def _client_of(verdict: Verdict) -> str | None:
+    return verdict.forward.client.address if verdict.forward and verdict.forward.client else None
+
+
+def _command_json(command: Command | None) -> dict[str, Any] | None:
+    if command is None:
+        return None
+    out: dict[str, Any] = {"verb": command.verb, "line": command.line}
+    if command.who:
+        out["who"] = list(command.who)
+    if command.unknown:
+        out["unknown"] = command.unknown
+    if command.text:
+        out["text"] = command.text
+    if command.until:
+        out["until"] = command.until.isoformat()
+    if command.skills:
+        out["skills"] = list(command.skills)
+    return out

@@ -28,8 +28,9 @@ from router.health import notify
 from router.inbox import Fetched, Inbox, InboxError, Met
 from router.journal import StoreError, StoreFull
 from router.office import Handled, Office
-from router.outbox import Accepted, Later, Never, Outcome, Paused, Sender, Server, Timeouts
+from router.outbox import Accepted, Later, Never, Outcome, Paused, Sender
 from router.outbox import Mail as Unsent
+from router.start import make_inbox, server_of
 from router.store import Cursor, Delivery, Filing, Store, ensure_folder
 from router.triage import INBOX, JUNK, SENT
 from router.trouble import Troubles
@@ -467,42 +468,6 @@ def _delivery(mail: Unsent, outcome: Outcome, at: datetime) -> Delivery:
 
 def _for_good(outcome: Accepted) -> tuple[tuple[str, str], ...]:
     return tuple((each.address, each.reply) for each in outcome.refused if each.permanent)
-
-
-def make_inbox(settings: Settings, secret: Callable[[], str] | None = None) -> Inbox:
-    """`secret` stands in for the password's configured source."""
-    imap = settings.imap
-    oauth = imap.oauth
-    return Inbox(
-        host=imap.host,
-        port=imap.port,
-        security=imap.security,
-        user=imap.user,
-        secret=secret or (oauth.tokens(imap.ca_file) if oauth else imap.secret),
-        oauth=oauth is not None,
-        ca_file=imap.ca_file,
-        connect_timeout=min(10.0, imap.timeout.plain.total_seconds()),
-        read_timeout=max(imap.timeout.plain.total_seconds(), 5.0),
-        handled=imap.handled,
-        max_size=imap.max_size,
-        poll=imap.poll.plain.total_seconds(),
-    )
-
-
-def server_of(settings: Settings) -> Server:
-    smtp = settings.smtp
-    oauth = smtp.oauth
-    return Server(
-        host=smtp.host,
-        port=smtp.port,
-        security=smtp.security,
-        user=smtp.user,
-        password=smtp.secret if smtp.user and not oauth else None,
-        tokens=oauth.tokens(smtp.ca_file) if oauth else None,
-        ca_file=smtp.ca_file,
-        connections=smtp.connections,
-        timeouts=Timeouts(),
-    )
 
 
 def describe(handled: Handled) -> str:

@@ -23,7 +23,6 @@ from typing import TypeVar
 from router.check import Checked, run_checks
 from router.config import ConfigError, Settings, load, machine_zone, parse
 from router.counter import Sorry
-from router.daemon import make_inbox, server_of
 from router.founding import Answers, Colleague, Trusted, Wire, key_for, learn_server, write_config
 from router.headers import split_headers
 from router.inbox import InboxError
@@ -32,6 +31,7 @@ from router.oauth import SecretError
 from router.outbox import check_server
 from router.secret import read_named
 from router.settings import PORTS
+from router.start import make_inbox, server_of
 from router.values import read_address, read_env_name, read_language
 from router.worktime import known_countries
 

@@ -14,10 +14,9 @@ import hashlib
 import logging
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from router import protocol
 from router.commands import Command
@@ -32,7 +31,7 @@ from router.mime import Attached
 from router.people import build_world
 from router.restraint import REACHED_FOR, STOPPED, Weighed, weigh
 from router.store import Filing, Result, Store, keep_file, key_of
-from router.triage import Incoming, Verdict, plain_subject, read_words, triage
+from router.triage import Incoming, Verdict, read_words, triage
 from router.turn import Cue, Mail, World
 
 log = logging.getLogger("router")
@@ -489,50 +488,3 @@ def _cue_of(command: Command, who: str, at: datetime) -> Cue:
 
 def _leads_of(result: Result) -> tuple[int, ...]:
     return result.leads or ((result.lead,) if result.lead else ())
-
-
-def explain_verdict(verdict: Verdict, incoming: Incoming) -> Mapping[str, Any]:
-    """`explain --json`: one mail as the router would read it (ARCHITECTURE "Names")."""
-    command = verdict.reading.command if verdict.reading else None
-    forward = verdict.forward
-    text = verdict.reply.text if verdict.reply else incoming.message.text
-    return {
-        "kind": verdict.kind,
-        "sender": verdict.author.address,
-        "subject": incoming.message.subject,
-        "text": text,
-        "command": _command_json(command),
-        "client": _client_of(verdict),
-        "client_subject": forward.subject
-        if forward
-        else plain_subject(incoming.message.subject)
-        if _is_lead(verdict)
-        else None,
-        "lead": verdict.lead,
-        "reason": verdict.reason,
-    }
-
-
-def _is_lead(verdict: Verdict) -> bool:
-    return verdict.kind in ("post",)
-
-
-def _client_of(verdict: Verdict) -> str | None:
-    return verdict.forward.client.address if verdict.forward and verdict.forward.client else None
-
-
-def _command_json(command: Command | None) -> dict[str, Any] | None:
-    if command is None:
-        return None
-    out: dict[str, Any] = {"verb": command.verb, "line": command.line}
-    if command.who:
-        out["who"] = list(command.who)
-    if command.unknown:
-        out["unknown"] = command.unknown
-    if command.text:
-        out["text"] = command.text
-    if command.until:
-        out["until"] = command.until.isoformat()
-    if command.skills:
-        out["skills"] = list(command.skills)
-    return out

@@ -1,13 +1,13 @@
-"""What must be there before the first mail: the key, the templates, and the house as the core sees it.
+"""What must be there before the first mail: the key, the templates, the house as the core sees it, the two servers.
 
-Job: read the operator's files once and turn `Settings` into the values that the core works with. Shell.
+Job: read the operator's files once and turn `Settings` into the values that the others work with. Shell.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -16,6 +16,8 @@ from router.compose import Templates
 from router.config import ConfigError, Consultant, Settings
 from router.house import Bounds, House, Member
 from router.ids import Ids
+from router.inbox import Inbox
+from router.smtp import Server, Timeouts
 from router.turn import Terms
 
 KEY_BYTES = 32
@@ -161,3 +163,40 @@ def _member(person: Consultant) -> Member:
 def _terms(settings: Settings) -> Terms:
     spans = {name: getattr(settings.protocol, name) for name in Terms.__slots__ if hasattr(settings.protocol, name)}
     return Terms(**spans, no_by=settings.collective.no_by, reheat_by=settings.collective.reheat_by)
+
+
+def make_inbox(settings: Settings, secret: Callable[[], str] | None = None) -> Inbox:
+    """`secret` stands in for the password's configured source."""
+    imap = settings.imap
+    oauth = imap.oauth
+    return Inbox(
+        host=imap.host,
+        port=imap.port,
+        security=imap.security,
+        user=imap.user,
+        secret=secret or (oauth.tokens(imap.ca_file) if oauth else imap.secret),
+        oauth=oauth is not None,
+        ca_file=imap.ca_file,
+        connect_timeout=min(10.0, imap.timeout.plain.total_seconds()),
+        read_timeout=max(imap.timeout.plain.total_seconds(), 5.0),
+        handled=imap.handled,
+        max_size=imap.max_size,
+        poll=imap.poll.plain.total_seconds(),
+    )
+
+
+def server_of(settings: Settings) -> Server:
+    """Where mail leaves, and as whom."""
+    smtp = settings.smtp
+    oauth = smtp.oauth
+    return Server(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        user=smtp.user,
+        password=smtp.secret if smtp.user and not oauth else None,
+        tokens=oauth.tokens(smtp.ca_file) if oauth else None,
+        ca_file=smtp.ca_file,
+        connections=smtp.connections,
+        timeouts=Timeouts(),
+    )

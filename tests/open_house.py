@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from router import cli, daemon
+from router import cli, daemon, start
 from router.clerk import Clerk
 from router.config import load
 from router.daemon import Daemon
@@ -73,7 +73,7 @@ class OpenHouse(Running):
         office = Office(office.house, office.store, office.templates, self.clock, self.events.append)
         clerk = Clerk(settings, office)
         self._impatience = [
-            patch.object(daemon, "Timeouts", lambda: QUICK),
+            patch.object(start, "Timeouts", lambda: QUICK),
             patch.object(daemon, "make_inbox", _impatient_inbox),
         ]
         for each in self._impatience:
@@ -153,7 +153,7 @@ class OpenHouse(Running):
         return found
 
 
-_make_inbox = daemon.make_inbox
+_make_inbox = start.make_inbox
 
 
 def _impatient_inbox(settings: Any) -> Inbox:
