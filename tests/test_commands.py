@@ -211,6 +211,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:12]))
 def test_a_hostile_text_costs_no_more_than_a_long_one(text: str) -> None:
+    read_command("a mine", names=NAMES, today=WEDNESDAY)  # the book is written once, not for every mail
     started = process_time()
     read_command(text, names=NAMES, today=WEDNESDAY)
     assert process_time() - started < 0.2
