@@ -68,7 +68,7 @@ def test_a_life_is_printed_as_a_dialogue_that_plays(tmp_path: Path) -> None:
 @pytest.mark.torture
 @pytest.mark.parametrize("part", range(4))
 def test_thousands_of_buns_break_no_rule(part: int, fault: Callable[..., None]) -> None:
-    """Months of working time for each of some hundred houses; `SEED=` begins elsewhere, `BUNS=` chooses how many in all.
+    """Months of working time for each of some hundred houses; `SEED=` begins elsewhere, `BUNS=` says how many in all.
 
     In four parts, so that the cores share them.
     """
