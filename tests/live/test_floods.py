@@ -258,6 +258,6 @@ def test_what_restraint_stopped_leaves_no_bun_waiting_for_ever(
     house.until(lambda: len(house.subjects()) == Restraint().per_stranger + 2, why="all are buns")
     house.until(lambda: not house.store().count_unsent(), why="all sent")
     assert len(sent_to(smtp.mails, "jo@acme.example")) == Restraint().per_stranger
-    house.took(lambda: all(not lead.is_open for lead in house.store().leads()), "all have ended", step=7200)
+    house.took(lambda: all(not lead.is_open for lead in house.store().leads()), "all have ended", step=14400)
     house.until(lambda: not house.store().count_unsent(), why="all sent")
     fault("restraint: a no that is stopped", tries=Restraint().per_stranger + 2, note="every bun ends")

@@ -209,10 +209,10 @@ def test_a_mail_that_can_never_be_sent_is_given_up_after_five_days_and_its_bun_l
     def reports() -> list[Any]:
         return sent_to(smtp.mails, OPERATOR, "given up after 5 days")
 
-    house.took(reports, "the first report", step=7200)
+    house.took(reports, "the first report", step=14400)
     tries = smtp.stages.count(("rcpt", FIRST))
     assert 20 <= tries <= 100, tries
-    house.took(lambda: house.store().lead(1).status == "thrown", "the bun's end", step=7200)
+    house.took(lambda: house.store().lead(1).status == "thrown", "the bun's end", step=14400)
     house.until(lambda: len(reports()) >= 2, why="the no is reported as well", step=60)
     assert all("bun 1" in message.text for message in reports())
     fault("SMTP: greylisted for five days", tries=tries, doubled=doubled(smtp.mails), note="given up and reported")
