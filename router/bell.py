@@ -19,8 +19,9 @@ NAME = ".bell"
 
 class Bell:
     def __init__(self, folder: Path) -> None:
-        """`folder` is there, and ours alone."""
+        """`folder` is made where it is missing, for ourselves alone."""
         try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._read = self._write = _open_named(folder / NAME)
         except OSError:
             self._read, self._write = os.pipe()

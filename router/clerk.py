@@ -94,6 +94,8 @@ class Clerk:
             if not first:
                 self._duties[name](moment)
                 did = True
+        if self.store.note("erasing"):
+            self._finish_erasing()
         if self.settings.canary.every:
             self._watch_canary()
         self._probe_plus()
@@ -167,6 +169,14 @@ class Clerk:
 
         if expire(self.office, self.settings.store.keep_months):
             self._tray_of = -1
+
+    def _finish_erasing(self) -> None:
+        """What a daemon that was killed had begun to forget."""
+        from router.privacy import finish_erasing
+
+        self.store.flush()
+        finish_erasing(self.office)
+        self._tray_of = -1
 
     # -- the canary, and the probe for plus addresses ----------------------------------------------------------------
 

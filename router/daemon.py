@@ -31,7 +31,7 @@ from router.office import Handled, Office
 from router.outbox import Accepted, Later, Never, Outcome, Paused, Sender
 from router.outbox import Mail as Unsent
 from router.start import make_inbox, server_of
-from router.store import Cursor, Delivery, Filing, Store, ensure_folder
+from router.store import Cursor, Delivery, Filing, Store
 from router.triage import INBOX, JUNK, SENT
 from router.trouble import Troubles
 
@@ -66,7 +66,6 @@ class Daemon:
             clock=clock,
             on_state=self._sender_state,
         )
-        ensure_folder(self.clerk.requests)
         self._bell = Bell(self.clerk.requests)
         self._stop = threading.Event()
         self._heard: datetime | None = None  # when the last complete reading of every folder began

@@ -139,7 +139,7 @@ def _audience(verdict: Verdict) -> str:
 def _shown_tokens(desk: Desk) -> tuple[str, ...]:
     """Personal reply addresses that somebody else has been seen to know: a client in copy, a reader of a forward."""
     verdict, house = desk.verdict, desk.house
-    if not desk.message.to and not desk.message.cc:
+    if verdict.kind in ("own", "bounce", "auto-reply"):  # a reader's own machine, whatever it calls itself
         return ()
     found = (
         house.ids.read_reply_address(each.address, tuple(house.members))

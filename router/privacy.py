@@ -32,6 +32,7 @@ SEEN_KEPT = timedelta(days=400)
 ASIDE_KEPT = timedelta(days=60)
 ANSWER_KEPT = timedelta(days=1)
 LOOKED_INTO = 50_000_000  # bytes of a file beside the store that are searched
+ERASING = "erasing"  # the note that stands while the store's files still hold what was taken out
 _RECORDS = ("seen", "aside", "held", "results", "said", "happiness")
 
 
@@ -48,21 +49,32 @@ def forget(office: Office, address: str, rewritten: Iterable[Path] = ()) -> str:
     own = [lead for lead in office.store.leads() if lead.client and lead.client in subject.addresses]
     others = [lead for lead in office.store.leads() if lead not in own and _names(lead, subject)]
     mails = _drop_rows(office, own, subject)
-    files = [carried.sha256 for lead in own for carried in lead.carried]
     for lead in own:
         _erase(office, lead)
     for lead in others:
         kept = tuple(each for each in lead.carried if not _file_names(office.files / each.sha256, subject))
-        files += [each.sha256 for each in lead.carried if each not in kept]
         office.store.put_lead(without_words(replace(lead, carried=kept), subject))
-    records = _drop_records(office, subject)
+    records = _drop_records(office, subject) + _drop_quarantined(office, subject)
+    beside = set(_drop_files_beside(office, subject))  # files first: the store still knows whose they are
+    left = sorted(beside - {path.absolute() for path in rewritten})
+    office.store.set_note(ERASING, True)
     office.store.reload_after_erasing()
-    quarantined = _drop_quarantined(office, subject)
-    _drop_carried(office, files)
-    left = sorted(set(_drop_files_beside(office, subject)) - {path.absolute() for path in rewritten})
+    finish_erasing(office)
+    return _answer(len(own) + len(others), mails, records, subject, office, left)
+
+
+def finish_erasing(office: Office) -> None:
+    """Write the store anew where something was erased, so that neither journal nor snapshot holds it any more.
+
+    Whoever was killed half-way finds it noted, and the files that no lead carries any more go as well.
+    """
+    if not office.store.note(ERASING):
+        return
+    _drop_carried(office, [path.name for path in office.files.glob("*")] if office.files.is_dir() else [])
     office.store.compact()
+    office.store.drop_note(ERASING)
+    office.store.flush()
     office.forget_world()
-    return _answer(len(own) + len(others), mails, records + quarantined, subject, office, left)
 
 
 def _answer(leads: int, mails: int, records: int, subject: Subject, office: Office, left: Iterable[Path]) -> str:
@@ -200,7 +212,6 @@ def _drop_quarantined(office: Office, subject: Subject) -> int:
     for path in sorted(office.poison.glob("*")) if office.poison.is_dir() else ():
         if _file_names(path, subject):
             _unlink(path.with_suffix(".eml"), path.with_suffix(".txt"))
-    office.store.flush()
     return count
 
 
@@ -240,7 +251,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.is_file():
             yield path
-        elif path.is_dir() and path.name.endswith((".mail", ".requests", ".quarantine")):
+        elif path.is_dir() and path.name.endswith((".requests", ".quarantine")):  # kept files go with their leads
             yield from (each for each in sorted(path.iterdir()) if each.is_file())
 
 
@@ -264,10 +275,10 @@ def expire(office: Office, months: int) -> int:
     for path in requests.glob("*.answer") if requests.is_dir() else ():
         if path.stat().st_mtime < (now - ANSWER_KEPT).timestamp():
             _unlink(path)
+    if gone:
+        store.set_note(ERASING, True)
     store.flush()
-    if gone:  # the journal and the snapshot still hold what was let go
-        store.compact()
-        office.forget_world()
+    finish_erasing(office)
     return gone
 
 
@@ -286,8 +297,6 @@ def _expire_leads(office: Office, oldest: datetime, now: datetime) -> int:
         if datetime.fromisoformat(doc["at"]) < oldest:
             _drop_quarantine(office, number, doc["file"])
             gone += 1
-    store.flush()
-    _drop_carried(office, [carried.sha256 for lead in ended for carried in lead.carried])
     return gone
 
 

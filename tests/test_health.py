@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import socket
@@ -18,7 +19,7 @@ import pytest
 
 from router.bell import Bell, ring
 from router.canary import NOTE, Canary, from_doc, to_doc
-from router.clerk import Clerk
+from router.clerk import HEALTH_EVERY, Clerk
 from router.compose import Outgoing
 from router.config import load
 from router.health import faults_of, notify, read_health, this_host
@@ -105,6 +106,24 @@ def test_systemd_is_told_through_its_socket(tmp_path: Path, monkeypatch: pytest.
         notify("WATCHDOG=1")
         assert server.recv(100) == b"WATCHDOG=1"
     notify("READY=1")  # nobody listens any more, and that is no fault of ours
+
+
+UNIT = Path(__file__).parent.parent / "deploy" / "bun-router.service"
+
+
+def test_the_units_promises_are_the_daemons() -> None:
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # names of settings keep their case
+    unit.read_string(UNIT.read_text())
+    service = unit["Service"]
+    assert service["Type"] == "notify", "it says READY=1 itself"
+    assert float(service["WatchdogSec"]) > 4 * HEALTH_EVERY, "the daemon is heard of at least that often"
+    assert set(service["RestartPreventExitStatus"].split()) == {"2", "3"}, "what no restart can mend"
+    state = Path("/var/lib") / service["StateDirectory"]
+    config = Path(service["ExecStart"].split("--config ")[1])
+    assert config.parent == state, "paths are relative to the configuration, and only this folder can be written to"
+    assert (service["UMask"], service["StateDirectoryMode"], service["LimitCORE"]) == ("0077", "0700", "0")
+    assert "AF_UNIX" in service["RestrictAddressFamilies"], "for the notify socket"
 
 
 # -- the bell ----------------------------------------------------------------------------------------------------------

@@ -397,6 +397,13 @@ def test_a_forwarded_personal_offer_lets_nobody_act_as_its_reader(desk: Desk) ->
     assert desk.proven(PASSED, ANNA, to=token), "who is proven otherwise is still believed"
 
 
+def test_a_readers_own_machine_gives_nothing_away(desk: Desk) -> None:
+    """A vacation notice from a private account to which a colleague forwards their mail."""
+    token = desk.ids.reply_address(1, "@anna")
+    desk.post("From: anna.private@mail.example", "Auto-Submitted: auto-replied", f"To: {token}", body="I am away.")
+    assert desk.proven(ANNA, to=token)
+
+
 def test_an_address_that_a_client_was_shown_proves_nothing_any_more(desk: Desk) -> None:
     token = desk.ids.reply_address(1, "@anna")
     desk.post(PASSED, ANNA, "To: acme@acme.example", f"Cc: {token}", body="I will call you tomorrow.")
