@@ -211,10 +211,12 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:12]))
 def test_a_hostile_text_costs_no_more_than_a_long_one(text: str) -> None:
-    read_command("a mine", names=NAMES, today=WEDNESDAY)  # the book is written once, not for every mail
-    started = process_time()
-    read_command(text, names=NAMES, today=WEDNESDAY)
-    assert process_time() - started < 0.2
+    took = []
+    for _ in range(3):  # the first may write the book, and a busy machine makes any one slower
+        started = process_time()
+        read_command(text, names=NAMES, today=WEDNESDAY)
+        took.append(process_time() - started)
+    assert min(took) < 0.2
 
 
 SAID = "mine if it pass the bun not Anna jag tar den om min är 3 Feb until away , . ! ? :"
