@@ -20,6 +20,10 @@ STEPS = (
     "journal-write",
     "journal-written",
     "journal-fsynced",
+    "snapshot-written",
+    "snapshot-fsynced",
+    "snapshot-renamed",
+    "journal-reset",
     "smtp-mail",
     "smtp-data",
     "smtp-accepted",
@@ -30,6 +34,8 @@ STEPS = (
     "before-flush",
     "after-flush",
 )
+
+MAX_JOURNAL = 20_000  # bytes: a snapshot every few requests, where it is 8 MB in earnest
 
 
 def main() -> None:
@@ -53,6 +59,7 @@ def main() -> None:
         setattr(owner, method, wrapped)
 
     journal.on_step = outbox.on_step = step
+    journal.JournalDB.__init__.__kwdefaults__["max_journal"] = MAX_JOURNAL
     around(Inbox, "file", "file")
     around(Store, "mark", "mark")
     around(Store, "flush", "flush")

@@ -30,9 +30,9 @@ from router.store import Store
 from tests.house import DOMAIN, Running, sent_to, wait_for
 
 START = datetime(2031, 3, 3, 8, 0, tzinfo=UTC)  # a Monday morning; later than any real one, so that files are older
-QUICK = Timeouts(connect=2, command=0.5, end=0.5, quit=0.2, idle=30)
+QUICK = Timeouts(connect=3, command=1.5, end=1.5, quit=0.2, idle=30)
 OPERATOR = f"operator@{DOMAIN}"
-READ_TIMEOUT = 0.7  # seconds of silence after which the mail server counts as gone
+READ_TIMEOUT = 1.5  # seconds of silence after which the mail server counts as gone
 
 
 class Clock:
@@ -114,13 +114,13 @@ class OpenHouse(Running):
         """Wake both threads, and wait until the mail thread has been round once with the time as it is now."""
         self.daemon.sender.wake()
         self.daemon.almanac._ticked = True  # its minute is a real one
-        seen, limit = self.daemon.looks, time.monotonic() + 20
+        seen, limit = self.daemon.looks, time.monotonic() + 60
         while self.daemon.looks < seen + 2 and self.runs:
             assert time.monotonic() < limit, "the daemon does not come round"
             self.daemon.wake()
             time.sleep(0.001)
 
-    def until(self, what: Callable[[], Any], seconds: float = 15.0, why: str = "", step: float = 0.0) -> Any:
+    def until(self, what: Callable[[], Any], seconds: float = 45.0, why: str = "", step: float = 0.0) -> Any:
         """Wait until it is so; `step`: and let as many seconds of the house's time pass at each look."""
 
         def look() -> Any:
@@ -139,7 +139,7 @@ class OpenHouse(Running):
         while self.daemon.store._flying and time.monotonic() < limit:
             time.sleep(0.002)
 
-    def took(self, what: Callable[[], Any], why: str = "", step: float = 5.0, seconds: float = 60.0) -> float:
+    def took(self, what: Callable[[], Any], why: str = "", step: float = 5.0, seconds: float = 120.0) -> float:
         """How many seconds of the house's time it took until it was so."""
         began = self.clock()
         self.until(what, seconds, why, step)

@@ -141,10 +141,10 @@ def survive(
     def is_done() -> bool:
         return bool(sent_to(smtp.mails, client)) and house.daemon.store.count_unsent() == 0
 
-    wait_for(is_hurt, 20, "a fault, or the end")
+    wait_for(is_hurt, 60, "a fault, or the end")
     hurt = disk.failed > 0
     if hurt and house.runs:
-        wait_for(lambda: house.daemon.fault or not house.runs or is_done(), 10, "trouble")
+        wait_for(lambda: house.daemon.fault or not house.runs or is_done(), 30, "trouble")
         house.look_around()
     disk.mend()
     began = house.clock()
@@ -157,7 +157,7 @@ def survive(
             house.open()
         return is_done() and house.daemon.fault == ""
 
-    wait_for(is_well, 20, f"request {count} after errno {number} at call {begin}")
+    wait_for(is_well, 60, f"request {count} after errno {number} at call {begin}")
     return (house.clock() - began).total_seconds() if hurt else None
 
 

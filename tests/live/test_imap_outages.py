@@ -145,7 +145,7 @@ def test_an_outage_means_one_alert_one_all_clear_and_nothing_lost(
 def test_every_outage_of_hours_means_one_alert_one_all_clear_and_nothing_lost(
     outage: Outage, wire: Wire, name: str, fault: Callable[..., None]
 ) -> None:
-    took = suffer(outage, wire, name, 2)
+    took = suffer(outage, wire, name, 1)
     fault(f"IMAP: {name}", doubled=outage.check(), recovered=took, clock="house")
 
 
