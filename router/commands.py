@@ -174,7 +174,7 @@ def _goes_on(text: str, start: int, end: int, words: Book) -> bool:
     last = max(text.rfind("\n", start, end) + 1, start)
     if end - last >= _WRAPPED and text[start:end].rstrip()[-1] not in ".!?…":
         return True
-    found = words.remarks_in(read_line(following[:80]).words[:4], frozenset(words.remarks))
+    found = words.remarks_in(read_line(following[:80]).keys[:4], frozenset(words.remarks))
     return any(place == 0 and kind in ("if", "but") for place, kind, _ in found)
 
 

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 
 from router.phrases import LANGUAGES, Table, table
 from router.phrases.grammar import Grammar
-from router.phrases.words import fold, key, spellings, split_words
+from router.phrases.words import MARK, fold, key, spellings, split_words
 
 OWN = "own"  # the language of the operator's own phrases
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
@@ -32,16 +32,20 @@ class Book:
     hence: Mapping[str, frozenset[str]]  # by language: so, therefore; as keys: "sa" is not "så"
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
     no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
+    english: frozenset[str]  # telling words of other languages that are ordinary words of English: Dutch "of"
     other: frozenset[str]  # "the other one", "the next bun": not the one that is offered
 
     def remarks_in(self, words: Sequence[str], languages: frozenset[str]) -> list[tuple[int, str, str]]:
-        """(place, kind, words) of every telling remark in `words`, in the order they stand; the longest at a place."""
+        """(place, kind, words) of every telling remark in `words`, in the order they stand; the longest at a place.
+
+        `words` are keys, so that "sí" is not "si".
+        """
         found = []
         place = 0
         while place < len(words):
             step = 1
             for length, kind in self._remark_at(words, place, languages):
-                found.append((place, kind, " ".join(words[place : place + length])))
+                found.append((place, kind, " ".join(words[place : place + length]).replace(MARK, "")))
                 step = max(step, length)
             place += step
         return found
@@ -82,6 +86,7 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         hence=_by_language(tables, "so", key),
         nobody=_together(tables, "nobody"),
         no_message=_together(tables, "no-message"),
+        english=_together(tables, "english"),
         other=_together(tables, "other"),
     )
 

@@ -25,6 +25,9 @@ def find(sight: Sight) -> Found | None:
     found = _find(sight, 0, 0)
     if found is None or found.label in OPEN:
         return _behind_statement(sight, found is not None) or found
+    if found.label == "yes":  # "Yes, I am free and would like to take it"
+        claim = _behind_statement(sight, open_=True)
+        return claim if claim and claim.verb == "claim" else found
     return found
 
 
@@ -102,14 +105,14 @@ def _is_last_word(sight: Sight, found: Found) -> bool:
 
 def _stands_alone(sight: Sight, first: int, found: Found) -> bool:
     """Whether `found` is a sentence of its own behind any plain words: "Been there - I'll take it", "Wow, mine"."""
-    words, line_words = found.start - first, sight.line.words
+    words, line_keys = found.start - first, sight.line.keys
     if not _closes_statement(sight, found) or (found.label == "claim-short" and words > _SHORT_STATEMENT):
         return False
     if any(sight.known_name(at) for at in range(first, found.start)):
         return False
     if words <= _SHORT_STATEMENT and any(sight.slot("date", at) for at in range(first, min(first + 2, found.start))):
         return False  # "In May, I'll take it"
-    opening = sight.book.remarks_in(line_words[first : found.start], found.languages)
+    opening = sight.book.remarks_in(line_keys[first : found.start], found.languages)
     if any(place == 0 and kind in ("terms", "later") for place, kind, _ in opening):
         return False  # "For 1000 a day, mine", "Next time, mine"
     reason = sight.says(first, sight.book.reasons, found.languages)
@@ -128,10 +131,13 @@ def _is_inverted(sight: Sight, found: Found) -> bool:
 
 def _is_plain(sight: Sight, found: Found, more: tuple[str, ...]) -> bool:
     """Whether nothing telling stands before `found`, in its languages."""
-    languages = frozenset(sight.book.remarks) if found.languages & {"en", OWN} else found.languages | {"en"}
     telling = {"if", "when", "but", "maybe", "said", *more} | (set() if found.verb == "pass" else {"not"})
-    remarks = sight.book.remarks_in(sight.line.words[: found.start], languages)
-    return not any(kind in telling for _, kind, _ in remarks)
+    before, book = sight.line.keys[: found.start], sight.book
+    if not found.languages & {"en", OWN}:
+        return not any(kind in telling for _, kind, _ in book.remarks_in(before, found.languages | {"en"}))
+    english = any(kind in telling for _, kind, _ in book.remarks_in(before, frozenset({"en"})))
+    remarks = book.remarks_in(before, frozenset(book.remarks))
+    return not english and not any(kind in telling and said not in book.english for _, kind, said in remarks)
 
 
 def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
@@ -140,6 +146,8 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
     ends: dict[int, frozenset[str]] = {}
     whole = frozenset({"chat", "topic", *_PREPARING})
     for found in sight.phrases(place):
+        if found.label == "greeting" and not line.ends_at(found.end) and _is_address(sight, place, found.end):
+            continue  # "du vil have den"
         if found.label in ("greeting", "lead", "yes") or (found.label in whole and line.ends_at(found.end)):
             ends[found.end] = ends.get(found.end, frozenset()) | found.languages
             called = sight.after_greeting(found.end) if found.label == "greeting" else found.end
@@ -151,6 +159,12 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
         if line.ends_at(end):
             ends[end] = ends.get(end, frozenset())
     return sorted(ends.items(), key=lambda each: -each[0])
+
+
+def _is_address(sight: Sight, place: int, end: int) -> bool:
+    """Whether one word from `place` says "you" in some language: without a comma behind it, it is the subject."""
+    remarks = sight.book.remarks_in(sight.line.keys[place:end], frozenset(sight.book.remarks))
+    return end - place == 1 and any(kind == "address" for _, kind, _ in remarks)
 
 
 def _rank(found: Found) -> tuple[bool, int, int, int]:

@@ -70,7 +70,7 @@ def second_thought_below(sight: Sight, found: Found) -> str:
     line, languages = sight.line, _spoken(sight, found)
     first = 1 if line.words[0] == "ps" else 2 if line.words[:2] == ("p", "s") else 0
     stop = next((at for at in range(first, len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
-    for place, kind, said in sight.book.remarks_in(line.words[first : stop + 1], languages):
+    for place, kind, said in sight.book.remarks_in(line.keys[first : stop + 1], languages):
         if kind in _ALL and (place == 0 or (line.asks(stop, stop + 1) and kind != "not")):
             return f"{_CALLED[kind]} in the next line ({said!r})"
     return ""
@@ -90,7 +90,7 @@ def likeness(sight: Sight) -> str:
     starts = [at for at in range(1, len(line)) if line.breaks[at - 1] != NONE][:MOST_LEADS]
     if any(label == "claim" and line.ends_at(end) for place in starts for label, end in sight.labels(place)):
         return "other words stand before the claim"
-    openings = sight.book.remarks_in(line.words[:5], frozenset(sight.book.remarks))
+    openings = sight.book.remarks_in(line.keys[:5], frozenset(sight.book.remarks))
     if any(at == 0 and kind in ("if", "maybe") for at, kind, _ in openings):
         likely = [
             label for at in range(1, min(len(line), _FAR)) for label, end in sight.labels(at) if line.ends_at(end)
@@ -113,13 +113,14 @@ def _in_text(sight: Sight, found: Found) -> str:
 
 def _opening(sight: Sight, found: Found, place: int, kinds: tuple[str, ...]) -> str:
     """The remark of one of `kinds` with which the words at `place`, behind `found`, open; "" when they do not."""
-    remarks = sight.book.remarks_in(sight.line.words[place : place + 5], _spoken(sight, found))
+    remarks = sight.book.remarks_in(sight.line.keys[place : place + 5], _spoken(sight, found))
     return next((f"{_CALLED[kind]} ({said!r})" for at, kind, said in remarks if at == 0 and kind in kinds), "")
 
 
 def _names_a_noun(sight: Sight, found: Found) -> bool:
     """In German every noun has a capital: a name there must be on the roster."""
-    named = (sight.named[first, end] for slot, first, end in found.captures if slot == "who")
+    along = sight.captures("company", found.end) if found.closed > found.end else ()
+    named = (sight.named[first, end] for slot, first, end in (*found.captures, *along) if slot == "who")
     return found.languages == {"de"} and any(each.unknown and not each.shared for each in named)
 
 
@@ -145,7 +146,7 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     anywhere = _ANYWHERE.get(found.verb, _ELSEWHERE)
     in_sentence = _IN_SENTENCE.get(found.verb, frozenset())
     kinds = set()
-    for place, kind, said in sight.book.remarks_in(sight.line.words[found.closed :], _spoken(sight, found)):
+    for place, kind, said in sight.book.remarks_in(sight.line.keys[found.closed :], _spoken(sight, found)):
         kinds.add(kind)
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
         if kind in ("when", "later") and place == 0 and found.verb == "claim" and same:
