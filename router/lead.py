@@ -51,6 +51,7 @@ class Claim:
     at: datetime
     line: str = ""
     state: str = STANDING
+    spoken: datetime | None = None  # the claimant's last word on it, where that was not the claim itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,9 @@ class Lead:
     warmed_at: datetime | None = None  # when the client last heard something
     acked: bool = False
     pending: tuple[Pending, ...] = ()  # in the order in which they were said
-    draft: str = ""  # a mail to the client that its owner lets go with "send"
+    draft: str = ""  # a mail to the client that its owner lets go with "send": its facts, as JSON
     draft_kind: str = ""
+    drafted_at: datetime | None = None
     reopen_asked: bool = False
     ended_at: datetime | None = None
     ended_as: str = ""  # lost, withdrawn, dry, thrown, answered, …
@@ -176,6 +178,12 @@ class Lead:
         """When a timer falls due; the close of a window waits for a claim that is being confirmed."""
         at = self.timers[timer]
         return max(at, self.hold_until) if self.hold_until and timer == "window" else at
+
+    def last_word_on_claim(self, who: str) -> datetime | None:
+        """When this person last claimed, gave back or passed, by the server's receipt; None where they never did."""
+        said = [p.at for p in self.passes if p.who == who]
+        said += [each.spoken or each.at for each in self.claims if each.who == who]
+        return max(said, default=None)
 
     def claim_of(self, who: str) -> Claim | None:
         return next((claim for claim in self.claims if claim.who == who), None)
@@ -243,7 +251,8 @@ _LISTS: dict[str, type] = {
     "pending": Pending,
 }
 _MOMENTS = frozenset(
-    {"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "ended_at", "hold_until", "at", "effect"}
+    {"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "drafted_at", "ended_at", "hold_until"}
+    | {"at", "effect", "spoken"}
 )
 
 

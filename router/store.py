@@ -40,7 +40,11 @@ from router.restraint import STOPPED
 from router.triage import fingerprint
 from router.view import Aside, Held, PersonState, Seen
 
-CLOCK_KINDS = frozenset({"offer", "back", "second-call", "last-call", "no", "gathered", "handover-owner"})
+# Mails whose acceptance starts a clock.
+CLOCK_KINDS = frozenset(
+    {"offer", "back", "second-call", "last-call", "no", "gathered", "handover-owner", "decide", "contest", "unless"}
+)
+OVERTAKES = frozenset({"reheat", "decide", "nudge", "silent"})
 LEADS_IN_MEMORY = 256  # parsed leads kept at hand; they are frozen, so sharing them is safe
 
 
@@ -386,6 +390,13 @@ class Store:
     def _row(self, row: int) -> dict[str, Any] | None:
         return self._flying.get(row) or self._doc("outbox", row)
 
+    def _drop_overtaken(self, mail: Outgoing) -> None:
+        """While mail waits, a newer one of its kind says all that the older would: no burst of mails for one bun."""
+        for row in list(self._rows_of.get(mail.lead, ())):
+            doc = self._doc("outbox", row)
+            if doc and row not in self._flying and (doc["kind"], doc["to"]) == (mail.kind, mail.to):
+                self._forget_row(row, mail.lead)
+
     def _forget_row(self, row: int, lead: int) -> None:
         self._rows_of[lead].discard(row)
         if not self._rows_of[lead]:
@@ -400,6 +411,8 @@ class Store:
         self._deletes[table].add(key)
 
     def _put_row(self, mail: Outgoing, now: datetime) -> None:
+        if mail.kind in OVERTAKES:
+            self._drop_overtaken(mail)
         self._numbers["outbox"] += 1
         row = self._numbers["outbox"]
         self._puts["outbox"][row] = {

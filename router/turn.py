@@ -10,12 +10,13 @@ Core: no I/O, no clock. A row never learns the time but from `world.now` and the
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from router.lead import Carried, Event, Lead, Pending, Status, with_another
+from router.lead import Carried, Event, Lead, Pending, Status, stamp, with_another
 from router.worktime import Calendar, Span, parse_span
 
 QUARTER = timedelta(minutes=15)
@@ -249,7 +250,8 @@ class Turn:
             if not lead.client:
                 self.mail("please-tell", f"@{lead.owner}", about=kind, facts=facts)
             else:
-                self.set(draft_kind=kind)
+                kept = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+                self.set(draft_kind=kind, draft=json.dumps(kept), drafted_at=self.world.now)
                 self.mail("draft", f"@{lead.owner}", about=kind, facts=facts)
             return False
         self.mail(kind, "client", **facts)
@@ -267,7 +269,7 @@ class Turn:
         return moment
 
     def _may_reheat(self) -> bool:
-        warmed = self.lead.warmed_at
+        warmed = max((at for at in (self.lead.warmed_at, self.lead.drafted_at) if at), default=None)
         return warmed is None or self.world.after(warmed, self.world.terms.reheat_every) <= self.world.now
 
     # -- words that wait -----------------------------------------------------------------------------------------

@@ -259,6 +259,7 @@ REFUSALS: Mapping[str, tuple[tuple[Lead, Mapping[str, Any]], ...]] = {
     "unknown-name": ((bun(), {"name": "Kalle", "verb": "offer"}), (bun(), {"name": "", "verb": "offer"})),
     "no-on-its-way": ((bun(stage="goodbye"), {"verb": "last-call"}),),
     "no-window": ((COOLING, {"verb": "urgent"}),),
+    "window-open": ((bun(), {"verb": "last-call"}),),
     "owner-claimed": ((bun(), {"verb": "urgent"}),),
     "not-mediator": ((CONTESTED, {"people": ("Anna Berg", "Bo Ek"), "verb": "award"}),),
     "not-claimant": ((CONTESTED, {"people": ("Anna Berg", "Bo Ek"), "verb": "award"}),),

@@ -481,7 +481,7 @@ def test_the_collectives_own_words_are_used() -> None:
         seen = _seen(case, language, send(case, language, of).raw)
         assert re.search(r"\[(MUFFIN|BATTER) 42\]", seen.subject)
         told = re.sub(
-            r"-- bun router.*--|[“”„«‘]\s?[\w ]+\s?[“”»’]|^  [\w ]+ – |^[\w ]+( …)?: ", "", seen.text, flags=re.M
+            r"-- bun router.*--|[“”„«‘]\s?[\w ]+\s?[“”»’]|^  [\w ]+ – |^[\w ]+( …)?\s?: ", "", seen.text, flags=re.M
         )
         assert not re.search(r"\b(buns?|dough|bullen?|brötchen|bollo|broodje|brioche)\b", told, re.I), (seen.name, told)
 

@@ -15,7 +15,7 @@ from router.lead import Lead, Status
 from router.protocol import anytime, arriving, contested, ended, offered, table, taken  # rows register themselves
 from router.protocol.arriving import Arrival
 from router.protocol.ended import starts_anew
-from router.protocol.steps import word_from_owner
+from router.protocol.steps import is_overtaken, word_from_owner
 from router.protocol.table import ROWS, SECTIONS, Row, find_row, life_table
 from router.turn import Cue, Mail, Turn, World
 
@@ -59,6 +59,8 @@ def open_lead(arrival: Arrival, world: World) -> Outcome:
 def advance(lead: Lead, cue: Cue, world: World) -> Outcome:
     """What `cue` does to `lead`. A word without a row in this status is refused, in words, to its sender alone."""
     turn = Turn(lead, cue, world)
+    if is_overtaken(turn):
+        return Outcome(turn.lead, tuple(turn.mails))
     entry = find_row(turn)
     if entry is not None:
         entry.act(turn)
@@ -89,6 +91,7 @@ _ORDER = {"undo": 0, "objection": 1, "window": 2, "fallback": 3, "cool": 4, "dry
 _WHILE_OFFERED = frozenset({"offer", "back", "second-call", "last-call", "decide", "nobody-yet", "personal-offer"})
 _WHILE_TAKEN = frozenset({"nudge", "silent"})
 _WHILE_CONTESTED = frozenset({"contest", "mediate", "unless"})
+_WHILE_AWARDED = frozenset({"handover", "handover-owner", "outcome"})
 
 
 def is_outgrown(kind: str, to: str, lead: Lead) -> bool:
@@ -99,6 +102,9 @@ def is_outgrown(kind: str, to: str, lead: Lead) -> bool:
         return lead.status != Status.TAKEN or (lead.word_at is not None and "nudge" in lead.timers)
     if kind in _WHILE_CONTESTED:
         return lead.status != Status.CONTESTED
+    if kind in _WHILE_AWARDED:
+        theirs = kind != "handover-owner" or lead.status != Status.TAKEN or to.lstrip("@") in lead.team
+        return lead.status in (Status.OFFERED, Status.CONTESTED) or not theirs
     if kind == "no":
         unwanted = lead.status in (Status.EATEN, Status.COOKIE) or lead.ended_as == "withdrawn"
         return unwanted or (lead.is_open and lead.awaits != "no")

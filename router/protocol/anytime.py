@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import timedelta
+from typing import Any
 
-from router.lead import INTEREST, STANDING, WITHDRAWN, Letter, Status
+from router.lead import INTEREST, STANDING, WITHDRAWN, Letter, Status, read_stamp
 from router.protocol import steps
 from router.protocol.arriving import welcome
 from router.protocol.offered import after_withdrawal
 from router.protocol.table import ALL, ANY_ENDED, ANY_OPEN, COOKIE, DOUGH, EATEN, THROWN, find_row, row
-from router.turn import Cue, Turn
+from router.turn import QUARTER, Cue, Turn
 
 
 @row("Any open lead", ANY_OPEN, ("with",), says="“with Bo” by a claimant or owner", then="Bo is asked",
@@ -35,6 +37,11 @@ def join_team(turn: Turn) -> None:
     """Nobody joins a team who has not said so, and nobody who was not asked (rule 2)."""
     lead, who = turn.lead, turn.cue.who
     hosts = [pair.split()[0] for pair in lead.invited if pair.split()[1] == who]
+    if lead.status != Status.DOUGH:  # who has given way has nothing left to share
+        hosts = [host for host in hosts if host in (lead.owner, *lead.claimants, *lead.team)]
+    if not hosts and lead.status == Status.TAKEN:
+        turn.tell("has-it", [who])
+        return
     if not hosts:
         turn.refuse("not-invited")
         return
@@ -49,7 +56,7 @@ def join_team(turn: Turn) -> None:
 @row("Any open lead", ANY_OPEN, ("warm",), says="“warm” by the owner, with or without a text", then="reheated",
      mails="the text → client")  # fmt: skip
 def warm(turn: Turn) -> None:
-    if not _is_anybodys(turn):
+    if not turn.cue.settled and not _is_anybodys(turn):  # what was theirs to write goes, whoever has the bun by now
         return
     if turn.cue.text and turn.wait_for_undo(text=turn.cue.text):
         return
@@ -97,20 +104,21 @@ def send_draft(turn: Turn) -> None:
         return
     if turn.wait_for_undo(text=""):
         return
-    turn.mail(lead.draft_kind, "client", **_draft_facts(turn))
-    turn.set(draft_kind="", warmed_at=turn.cue.at, acked=lead.acked or lead.draft_kind == "ack")
+    facts = _draft_facts(turn)
+    turn.mail(lead.draft_kind, "client", **facts)
+    if facts.get("by") and lead.is_open:
+        turn.promise(facts["by"])
+    turn.set(draft="", draft_kind="", warmed_at=turn.cue.at, acked=lead.acked or lead.draft_kind == "ack")
     turn.record("draft sent to the client", why=lead.draft_kind)
 
 
-def _draft_facts(turn: Turn) -> dict[str, object]:
-    by = steps.client_hears_by(turn)
-    because = {Status.CONTESTED: "contested"}.get(turn.lead.status, "nobody-yet")
-    facts: dict[str, dict[str, object]] = {
-        "ack": {"by": by},
-        "reheat": {"because": because, "by": by, "name": turn.world.name(turn.lead.released_by)},
-        "no": {"text": "", "because": "thrown"},
-    }
-    return facts.get(turn.lead.draft_kind, {})
+def _draft_facts(turn: Turn) -> dict[str, Any]:
+    """The draft as its owner saw it; a time in it that has passed meanwhile is told anew."""
+    facts: dict[str, Any] = json.loads(turn.lead.draft or "{}")
+    if facts.get("by"):
+        by = read_stamp(facts["by"])
+        facts["by"] = by if by > turn.world.now else steps.client_hears_last(turn)
+    return facts
 
 
 @row(
@@ -193,9 +201,12 @@ def make_bun(turn: Turn) -> None:
         steps.keeper_owns(turn)
     turn.record("bun", why=f"“{turn.cue.line}”")
     turn.stop_all()
+    turn.wait_with(*turn.letters_waiting())  # a word on its end is no longer meant
+    turn.set(passes=(), team=(), invited=(), joined=(), urgent=False, reopen_asked=False)
     _greet_again(turn)
     turn.set(on_list=False)
     steps.open_offer(turn)
+    steps.ask_first(turn, turn.lead.interested)
     turn.receipt("bun")
 
 
@@ -264,6 +275,8 @@ def undo(turn: Turn) -> None:
         turn.record(f"undone: {mine[-1].verb}", why=mine[-1].line)
         turn.receipt("undone", verb=mine[-1].verb)
         return
+    if _undo_of_company(turn):
+        return
     claim = lead.claim_of(who)
     passed = any(p.who == who for p in lead.passes)
     if claim is not None and claim.state == STANDING and lead.status == Status.CONTESTED:
@@ -275,8 +288,9 @@ def undo(turn: Turn) -> None:
         after_withdrawal(turn)
     elif claim is not None and claim.state == WITHDRAWN and lead.status in ANY_OPEN:
         _say(turn, "claim")  # as whatever a claim is now: in its window, in a short one, an objection, or interest
-        if turn.lead.status == Status.OFFERED and lead.timers.get("window"):
-            _keep_time(turn, who, claim.at)
+        again = turn.lead.claim_of(who)
+        if again is not None and again.state == STANDING:  # it counts from when it was first made
+            steps.put_claim(turn, replace(again, at=claim.at, spoken=turn.cue.at))
     elif claim is not None and claim.state == INTEREST:
         turn.set(claims=tuple(c for c in lead.claims if c.who != who))
         turn.record("interest taken back", why=f"“{turn.cue.line}”")
@@ -297,10 +311,27 @@ def _say(turn: Turn, verb: str) -> None:
         entry.act(turn)
 
 
-def _keep_time(turn: Turn, who: str, at: datetime) -> None:
-    """A claim that was taken back and stands again in the same window counts from when it was first made."""
-    claims = (replace(each, at=at) if each.who == who and each.at > at else each for each in turn.lead.claims)
-    turn.set(claims=tuple(sorted(claims, key=lambda each: each.at)))
+def _undo_of_company(turn: Turn) -> bool:
+    """Where the last word was not about a claim, "undo" leaves the claim alone; answers whether it was so."""
+    lead, who = turn.lead, turn.cue.who
+    last = next((event.what for event in reversed(lead.events) if event.who.rpartition(" ")[2] == who), "")
+    for said, verb in (("asks ", "with"), ("joins ", "join"), ("together", "together")):
+        if last.startswith(said):
+            turn.set(
+                invited=tuple(p for p in lead.invited if verb != "with" or p.split()[0] != who),
+                joined=tuple(p for p in lead.joined if verb != "join" or p.split()[1] != who),
+                together=tuple(key for key in lead.together if verb != "together" or key != who),
+            )
+            turn.record(f"undone: {verb}", why=f"“{turn.cue.line}”")
+            turn.receipt("undone", verb=verb)
+            return True
+    if last.startswith(_CANNOT_BE_UNSAID):
+        turn.refuse("nothing-to-undo")
+        return True
+    return False
+
+
+_CANNOT_BE_UNSAID = ("note", "offered to ", "urgent", "last call", "up", "reheated", "wrote ", "undone: ")
 
 
 @row("", ALL, ("due:undo",), says="", then="")
@@ -320,17 +351,29 @@ def take_effect(turn: Turn) -> None:
 # -- time -----------------------------------------------------------------------------------------------------------
 
 
+_TELLS_CLIENT = ("window", "objection", "fallback", "last-call")  # at these the client is likely to hear
+SOON = timedelta(minutes=30)
+
+
 @row("", ANY_OPEN, ("due:promise",), says="", then="")
 def keep_promise(turn: Turn) -> None:
     """A time promised to the client has come and nothing has been written since: say how things stand (rule 5)."""
     turn.stop("promise")
     lead = turn.lead
-    if lead.status == Status.TAKEN or lead.stage == "goodbye":
+    if lead.status == Status.TAKEN:
+        return
+    if lead.stage == "goodbye":  # the no keeps it; should it be overtaken, we are back in a while
+        turn.start(promise=turn.in_time(turn.world.terms.short_window))
         return
     if turn.letters_waiting():  # a person's own words are about to leave: they keep it better
         turn.start(promise=lead.timers.get("undo"))
         return
-    if lead.released_by:
+    due = [lead.due_at(name) for name in lead.timers if name in _TELLS_CLIENT]
+    soon = [at for at in due if at <= turn.world.now + SOON]
+    if soon:  # a handover or a no is about to leave: two mails in a row, and the first soon untrue, help nobody
+        turn.start(promise=max(min(soon), turn.world.now + QUARTER))
+        return
+    if lead.released_by and lead.released_by not in lead.claimants:
         steps.tell_released(turn)
         return
     because = "contested" if lead.status == Status.CONTESTED else "window" if lead.stage == "window" else "nobody-yet"

@@ -12,8 +12,19 @@ def _claims(turn: Turn) -> bool:
     return turn.cue.who in turn.lead.claimants
 
 
+def _has_joined(turn: Turn) -> bool:
+    return any(pair.split()[1] == turn.cue.who for pair in turn.lead.joined)
+
+
 def _last_one(turn: Turn) -> bool:
     return _claims(turn) and len(turn.lead.claimants) == 1
+
+
+@row("", (CONTESTED,), ("yield", "release", "pass"), when=lambda turn: not _claims(turn) and _has_joined(turn),
+     says="", then="")  # fmt: skip
+def no_longer_joins(turn: Turn) -> None:
+    steps.leave_company(turn)
+    turn.receipt("yield")
 
 
 @row("Contested", (CONTESTED,), ("yield", "release", "pass", "offer", "award"), when=_last_one, says="none left",
@@ -40,7 +51,7 @@ def _withdraw(turn: Turn) -> None:
 def _none_left(turn: Turn) -> None:
     lead, world = turn.lead, turn.world
     everybody = [c.who for c in lead.claims if c.state in (STANDING, WITHDRAWN)]
-    named = lead.named
+    named, interested = lead.named, lead.interested
     steps.keeper_owns(turn)
     turn.stop("objection", "mediate", "fallback")
     turn.set(status=Status.OFFERED, stage="cooling", awaits="", together=(), named=())
@@ -49,6 +60,7 @@ def _none_left(turn: Turn) -> None:
     turn.record("back on offer", why="all claimants have yielded", who="router")
     turn.tell("all-yielded", everybody, people=world.names(named))
     turn.tell("personal-offer", named, because="yielded", name=world.name(turn.cue.who), closes=None)
+    steps.ask_first(turn, (key for key in interested if key not in named))
 
 
 @row(
@@ -74,10 +86,25 @@ def one_left(turn: Turn) -> None:
     if len(claimants) != 1:
         settle_together(turn)
         return
+    turn.stop("mediate", "fallback")
+    turn.set(awaits="unless")  # the time to object runs from when they have heard
     at = turn.in_time(turn.world.terms.objection)
-    turn.start(objection=at)
     everybody = [c.who for c in turn.lead.claims if c.state in (STANDING, WITHDRAWN)]
     turn.tell("unless", everybody, name=turn.world.name(claimants[0]), at=at)
+
+
+@row("", (CONTESTED,), ("accepted:contest", "failed:contest"), says="", then="")
+def claimants_have_heard(turn: Turn) -> None:
+    if turn.lead.awaits == "contest":
+        turn.set(awaits="")
+        steps.run_contest(turn)
+
+
+@row("", (CONTESTED,), ("accepted:unless", "failed:unless"), says="", then="")
+def they_may_object(turn: Turn) -> None:
+    if turn.lead.awaits == "unless":
+        turn.set(awaits="")
+        turn.start(objection=turn.in_time(turn.world.terms.objection))
 
 
 @row("", (CONTESTED,), ("due:objection",), says="", then="")
@@ -104,8 +131,11 @@ def settle_together(turn: Turn) -> None:
 
 
 def _yielded_before(turn: Turn) -> bool:
-    claim = turn.lead.claim_of(turn.cue.who)
-    return claim is not None and claim.state == WITHDRAWN and turn.lead.status == Status.CONTESTED
+    """… in the contest: who gave back before the close has no part in it."""
+    claim, closed = turn.lead.claim_of(turn.cue.who), turn.lead.closed_at
+    if claim is None or claim.state != WITHDRAWN:
+        return False
+    return closed is None or (claim.spoken or claim.at) >= closed
 
 
 @row("", (CONTESTED,), ("claim",), when=_claims, says="", then="")
@@ -119,15 +149,26 @@ def object_to_award(turn: Turn) -> None:
     """Who yielded and now says "mine" objects: the contest goes on."""
     others = turn.lead.claimants
     steps.add_claim(turn)
-    turn.stop("objection")
+    _goes_on(turn)
     turn.receipt("claim", closes=None)
     steps.tell_contest(turn, others)
+
+
+def _goes_on(turn: Turn) -> None:
+    """Nothing is settled after all; the contest has its time again."""
+    turn.stop("objection")
+    if turn.lead.awaits == "unless":
+        turn.set(awaits="")
+    if not turn.lead.awaits and "fallback" not in turn.lead.timers:
+        steps.run_contest(turn)
 
 
 def late_claim(turn: Turn) -> bool:
     """The server had it before the close, and it turns up only now (from Junk, say)."""
     closed, cue = turn.lead.closed_at, turn.cue
-    return closed is not None and cue.at <= closed and cue.who not in turn.lead.claimants
+    return (
+        closed is not None and bool(turn.world.terms.window) and cue.at <= closed and cue.who not in turn.lead.claimants
+    )
 
 
 def _late_and_proven(turn: Turn) -> bool:
@@ -140,7 +181,7 @@ def late_claim_joins_contest(turn: Turn) -> None:
     """Nothing is awarded yet, so a claim that was in time counts in full, and the others are told."""
     others = turn.lead.claimants
     steps.add_claim(turn)
-    turn.stop("objection")
+    _goes_on(turn)
     turn.receipt("claim", closes=None)
     turn.tell("late-claim", others, name=turn.world.name(turn.cue.who), received=turn.cue.at)
 
@@ -165,7 +206,7 @@ def ask_mediator(turn: Turn) -> None:
 @row("", (CONTESTED,), ("award", "offer"), says="", then="")
 def award_by_mediator(turn: Turn) -> None:
     lead, world, who = turn.lead, turn.world, turn.cue.who
-    if who not in (world.mediator_for(lead.claimants), world.mediator, world.keeper) or who in lead.claimants:
+    if who not in (world.mediator_for(lead.claimants), world.mediator) or who in lead.claimants:
         turn.refuse("not-mediator", people=world.names(lead.claimants))
     elif len(turn.cue.named) != 1 or turn.cue.named[0] not in lead.claimants:
         turn.refuse("not-claimant", people=world.names(lead.claimants))
@@ -178,6 +219,9 @@ def award_by_mediator(turn: Turn) -> None:
      then="`taken` by the configured fallback: longest since their last bun (default), earliest, or draw",
      mails="handover, outcome")  # fmt: skip
 def settle_contest(turn: Turn) -> None:
+    if not turn.lead.claimants:
+        _none_left(turn)
+        return
     who, why = steps.settle_by_rule(turn)
     steps.award(turn, who, why=f"unresolved for two working days: {why}")
 

@@ -90,7 +90,7 @@ def _append(turn: Turn) -> None:
 
 def _last_owner(turn: Turn) -> str:
     owner = turn.lead.owner
-    return owner if owner in turn.world.people else turn.world.keeper or turn.world.standing_keeper
+    return owner if turn.world.is_here(owner) else turn.world.keeper or turn.world.standing_keeper
 
 
 @row("", ANY_ENDED, ("pass", "yield", "word", "person writes", "note", "joined"), says="", then="")

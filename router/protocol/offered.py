@@ -75,6 +75,7 @@ def claim(turn: Turn) -> None:
      mails="none")  # fmt: skip
 def pass_on(turn: Turn) -> None:
     had_claimed = turn.cue.who in turn.lead.claimants
+    steps.leave_company(turn)
     if had_claimed:
         steps.withdraw(turn, turn.cue.who)
     steps.add_pass(turn)
@@ -93,7 +94,10 @@ def pass_on(turn: Turn) -> None:
 )
 def withdraw_claim(turn: Turn) -> None:
     if turn.cue.who not in turn.lead.claimants:
-        turn.refuse("no-claim")
+        if steps.leave_company(turn):
+            turn.receipt("yield")
+        else:
+            turn.refuse("no-claim")
         return
     steps.withdraw(turn, turn.cue.who)
     turn.record("claim withdrawn", why=f"“{turn.cue.line}”")
@@ -145,7 +149,7 @@ def _in_time(turn: Turn) -> int:
     "how it ends if they do not agree; reheat → client",
 )
 def close_window(turn: Turn) -> None:
-    steps.judge(turn, closed_at=turn.lead.timers["window"])
+    steps.judge(turn, until=turn.lead.timers["window"])
 
 
 @row("", (OFFERED,), ("due:window",), says="", then="")
@@ -160,7 +164,8 @@ def nobody_in_time(turn: Turn) -> None:
             turn.set(stage="cooling")
         closes = turn.in_time(turn.world.terms.short_window)  # from now: nobody has been told of it before
         turn.start(window=closes)
-        turn.tell("receipt", (c.who for c in late), what="claim", line=late[0].line, closes=closes)
+        for each in late:
+            turn.tell("receipt", [each.who], what="claim", line=each.line, closes=closes)
 
 
 @row(
@@ -255,6 +260,9 @@ def last_call_by_word(turn: Turn) -> None:
     if turn.lead.stage == "goodbye":
         turn.refuse("no-on-its-way")
         return
+    if turn.lead.stage == "window":  # colleagues were promised that long
+        turn.refuse("window-open")
+        return
     steps.call_last(turn)
     turn.receipt("last-call", by=turn.in_time(turn.world.terms.last_call))
 
@@ -308,7 +316,7 @@ def make_urgent(turn: Turn) -> None:
     closes = turn.in_time(turn.world.terms.urgent_window)
     if "window" in turn.lead.timers:
         closes = min(closes, turn.lead.timers["window"])
-        turn.start(window=closes)
+        steps.run_until(turn, closes, opened=turn.lead.offered_at or turn.cue.at)
     turn.set(urgent=True)
     turn.record("urgent", why=f"“{turn.cue.line}”")
     turn.tell_list("offer", closes=closes)
@@ -327,6 +335,7 @@ def back_to_dough(turn: Turn) -> None:
         return
     turn.set(status=Status.DOUGH, stage="", awaits="")
     turn.stop_all()
+    turn.wait_with(*turn.letters_waiting())  # a word on its end is no longer meant
     turn.start(dough=turn.in_time(turn.world.terms.still_dough))
     turn.record("dough", why=f"“{turn.cue.line}”")
     turn.tell_list("outcome", what="dough", people=(), why="")
@@ -368,9 +377,27 @@ def last_call_accepted(turn: Turn) -> None:
 
 @row("", (OFFERED,), ("failed:offer", "failed:back", "failed:second-call", "failed:last-call"), says="", then="")
 def list_never_heard(turn: Turn) -> None:
-    """The list cannot be reached: the keeper decides at once, for nobody else can."""
-    if turn.lead.awaits == turn.cue.name.removeprefix("failed:"):
-        steps.go_dry(turn, why="the list could not be reached: " + turn.cue.text)
+    """The list cannot be reached: the keeper decides at once, unless somebody has claimed all the same."""
+    lead, why = turn.lead, "the list could not be reached: " + turn.cue.text
+    if lead.awaits != turn.cue.name.removeprefix("failed:"):
+        return
+    if not lead.claimants:
+        steps.go_dry(turn, why=why)
+        return
+    turn.set(stage="cooling", awaits="")
+    turn.stop("cool", "dry", "decide", "last-call", "reheat")
+    turn.record("the list has not heard", why=why, who="router")
+    if "window" not in lead.timers:
+        turn.start(window=turn.in_time(turn.world.terms.short_window))
+    steps.close_early(turn)
+
+
+@row("", (OFFERED,), ("accepted:decide", "failed:decide"), says="", then="")
+def keeper_has_heard(turn: Turn) -> None:
+    """The keeper's working day runs from when they were asked; who cannot be asked does not stop the clock for ever."""
+    if turn.lead.awaits == "decide":
+        turn.set(awaits="")
+        turn.start(decide=turn.in_time(turn.world.terms.decide))
 
 
 @row("", (DOUGH, OFFERED), ("left",), says="", then="")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from router.lead import INTEREST, STANDING, WITHDRAWN, Claim, Pass, Status
-from router.turn import Turn, drawn_first
+from router.turn import QUARTER, Turn, drawn_first
 
 AWARDED = "awarded"
 _ABOUT_SOMEBODY = frozenset({"unreachable", "left", "keeper turns"})  # cues that name a person who has not spoken
@@ -57,11 +57,11 @@ def add_claim(turn: Turn, state: str = STANDING) -> None:
     cue, lead = turn.cue, turn.lead
     old = lead.claim_of(cue.who)
     if old is not None and old.state == state:
+        if cue.at < old.at:  # said before, and met only now
+            put_claim(turn, replace(old, at=cue.at))
         return
-    claims = [claim for claim in lead.claims if claim.who != cue.who]
-    claims.append(Claim(cue.who, cue.at, cue.line, state))
-    claims.sort(key=lambda claim: claim.at)
-    turn.set(claims=tuple(claims), passes=tuple(p for p in lead.passes if p.who != cue.who))
+    put_claim(turn, Claim(cue.who, cue.at, cue.line, state))
+    turn.set(passes=tuple(p for p in lead.passes if p.who != cue.who))
     turn.record("claim" if state == STANDING else "interest", why=f"“{cue.line}”")
 
 
@@ -70,8 +70,44 @@ def mark_claims(turn: Turn, keys: Iterable[str], state: str) -> None:
     turn.set(claims=tuple(replace(c, state=state) if c.who in chosen else c for c in turn.lead.claims))
 
 
+def put_claim(turn: Turn, claim: Claim) -> None:
+    """This person's claim as it is now, in the order in which the server received them."""
+    claims = (*(each for each in turn.lead.claims if each.who != claim.who), claim)
+    turn.set(claims=tuple(sorted(claims, key=lambda each: each.at)))
+
+
 def withdraw(turn: Turn, who: str) -> None:
-    mark_claims(turn, [who], WITHDRAWN)
+    claim = turn.lead.claim_of(who)
+    if claim is not None:
+        put_claim(turn, replace(claim, state=WITHDRAWN, spoken=turn.cue.at))
+
+
+def is_overtaken(turn: Turn) -> bool:
+    """A word on a claim that the server had before the same person's last one, and that is met only now.
+
+    It is recorded and changes nothing: what a person said last is what they want (rule 6).
+    """
+    cue, lead = turn.cue, turn.lead
+    if cue.name not in ("claim", "pass", "yield", "release") or cue.settled:
+        return False
+    last, known = lead.last_word_on_claim(cue.who), lead.claim_of(cue.who)
+    repeated = cue.name == "claim" and known is not None and known.state != WITHDRAWN
+    if last is None or cue.at >= last or repeated:
+        return False
+    if cue.name == "claim" and known is None:
+        put_claim(turn, Claim(cue.who, cue.at, cue.line, WITHDRAWN, last))
+    turn.record(f"“{cue.name}” overtaken by a later word", why=f"“{cue.line}”")
+    return True
+
+
+def leave_company(turn: Turn) -> bool:
+    """Who has joined somebody's claim and says "pass" or "yours" is no longer with them; answers whether they were."""
+    rest = tuple(pair for pair in turn.lead.joined if pair.split()[1] != turn.cue.who)
+    was_with = rest != turn.lead.joined
+    if was_with:
+        turn.set(joined=rest)
+        turn.record("no longer joins", why=f"“{turn.cue.line}”")
+    return was_with
 
 
 def add_pass(turn: Turn) -> None:
@@ -106,29 +142,36 @@ def start_clocks(turn: Turn) -> None:
     window = turn.world.after(at, terms.window)
     if turn.lead.urgent:
         window = min(window, turn.world.after(at, terms.urgent_window))
-    cool = max(window, turn.world.after(at, terms.freshness))
     turn.set(awaits="", offered_at=turn.lead.offered_at or at)
-    turn.start(cool=cool, window=window if terms.window else None)
-    reheat = turn.world.after(at, terms.freshness)
-    turn.start(reheat=reheat if reheat < window else None)
+    run_until(turn, window, opened=at)
     if not terms.window and turn.lead.claimants:
         award(turn, turn.lead.claimants[0], why="first come, as the collective chose")
     else:
         close_early(turn)
 
 
+def run_until(turn: Turn, window: datetime, opened: datetime) -> None:
+    """The window closes then; freshness runs from the opening, whatever the window (PROTOCOL "Time")."""
+    fresh = turn.world.after(opened, turn.world.terms.freshness)
+    turn.start(window=window if turn.world.terms.window else None, cool=max(window, fresh))
+    turn.start(reheat=fresh if fresh < window else None)
+
+
 def close_early(turn: Turn) -> None:
     """Everybody who may claim and is not away has answered: there is nobody left to wait for."""
     lead = turn.lead
-    if lead.status != Status.OFFERED or lead.awaits or lead.stage == "goodbye":
+    unheard = lead.awaits in ("offer", "back") or (lead.hold_until is not None and lead.hold_until > turn.world.now)
+    if lead.status != Status.OFFERED or unheard or lead.stage == "goodbye":
         return
     answered = frozenset(lead.claimants) | {p.who for p in lead.passes}
     waiting = turn.world.may_claim() - answered
     if waiting or not answered & turn.world.may_claim():
         return
     if lead.claimants:
-        turn.record("window closed early", why="everybody who may claim and is here has answered", who="router")
-        judge(turn, closed_at=turn.cue.at)
+        until = lead.timers.get("window") or max(turn.world.now, *(claim.at for claim in lead.claims))
+        if any(claim.state == STANDING and claim.at <= until for claim in lead.claims):
+            turn.record("window closed early", why="everybody who may claim and is here has answered", who="router")
+            judge(turn, until, closed_at=min(until, turn.world.now))
     elif lead.stage in ("window", "cooling"):
         go_dry(turn, why="all have passed")
 
@@ -144,18 +187,21 @@ def client_hears_last(turn: Turn) -> datetime:
     """… and of a bun that nobody wanted at first: the whole way to the no."""
     terms, world = turn.world.terms, turn.world
     dry = world.after(world.now, terms.freshness)
-    return world.after(world.after(dry, terms.decide), terms.last_call)
+    return world.after(world.after(dry, terms.decide), terms.last_call) + QUARTER  # each step waits until all is heard
 
 
 # -- judging a window ---------------------------------------------------------------------------------------------
 
 
-def judge(turn: Turn, closed_at: datetime) -> None:
-    """The window has closed: one claimant takes it, several sort it out. Claims after the close are interest."""
-    in_time = [c.who for c in turn.lead.claims if c.state == STANDING and c.at <= closed_at]
-    late = [c.who for c in turn.lead.claims if c.state == STANDING and c.at > closed_at]
+def judge(turn: Turn, until: datetime, closed_at: datetime | None = None) -> None:
+    """The window has closed: one claimant takes it, several sort it out. Claims after `until` are interest.
+
+    `closed_at`: when it closed early; what the server had by then and turns up later was in time.
+    """
+    in_time = [c.who for c in turn.lead.claims if c.state == STANDING and c.at <= until]
+    late = [c.who for c in turn.lead.claims if c.state == STANDING and c.at > until]
     mark_claims(turn, late, INTEREST)
-    turn.set(closed_at=closed_at)
+    turn.set(closed_at=closed_at or until)
     turn.stop("window")
     if len(in_time) == 1:
         award(turn, in_time[0], why="the only claim when the window closed")
@@ -166,17 +212,24 @@ def judge(turn: Turn, closed_at: datetime) -> None:
 
 def contest(turn: Turn, claimants: list[str]) -> None:
     terms, world = turn.world.terms, turn.world
-    turn.set(status=Status.CONTESTED, stage="", awaits="", together=(), named=())
+    turn.set(status=Status.CONTESTED, stage="", awaits="contest", together=(), named=())
     turn.stop_all()
-    mediate, end = turn.in_time(terms.contest_mediate), turn.in_time(terms.contest_end)
-    turn.start(mediate=mediate, fallback=end)
+    end = turn.in_time(terms.contest_end)
     turn.record("contested", why="claimed by " + ", ".join(world.names(claimants)), who="router")
-    tell_contest(turn, claimants)
+    tell_contest(turn, claimants, turn.in_time(terms.contest_mediate), end)
     if turn.tell_client("reheat", because="contested", by=end):
         turn.promise(end)
 
 
-def tell_contest(turn: Turn, readers: Iterable[str]) -> None:
+def run_contest(turn: Turn) -> None:
+    """The claimants' time runs from when they have heard of one another."""
+    terms = turn.world.terms
+    turn.start(mediate=turn.in_time(terms.contest_mediate), fallback=turn.in_time(terms.contest_end))
+
+
+def tell_contest(
+    turn: Turn, readers: Iterable[str], mediate: datetime | None = None, ends: datetime | None = None
+) -> None:
     """The facts of the contest as it stands: who wants it, what is known of them, and how it ends."""
     world, claimants, timers = turn.world, turn.lead.claimants, turn.lead.timers
     turn.tell(
@@ -184,8 +237,8 @@ def tell_contest(turn: Turn, readers: Iterable[str]) -> None:
         readers,
         people=claimants,
         mediator=world.name(world.mediator_for(claimants)),
-        mediate=timers.get("mediate"),
-        ends=timers.get("fallback"),
+        mediate=mediate or timers.get("mediate"),
+        ends=ends or timers.get("fallback"),
         fallback=world.terms.contest_fallback,
     )
 
@@ -218,7 +271,7 @@ def settle_by_rule(turn: Turn) -> tuple[str, str]:
 def award(turn: Turn, who: str, why: str, team: tuple[str, ...] = ()) -> None:
     """The bun has an owner: client and owner are brought together, the list hears in one line."""
     lead, world = turn.lead, turn.world
-    members = tuple(dict.fromkeys((who, *team, *_joined_with(turn, who))))
+    members = tuple(dict.fromkeys((who, *team, *_joined_with(turn, (who, *team)))))
     losers = [key for key in lead.claimants if key not in members]
     turn.stop_all()
     turn.stop("promise")  # the handover keeps it
@@ -243,8 +296,8 @@ def award(turn: Turn, who: str, why: str, team: tuple[str, ...] = ()) -> None:
     turn.tell_list("outcome", what="taken", people=world.names(members), why=why)
 
 
-def _joined_with(turn: Turn, who: str) -> tuple[str, ...]:
-    return tuple(pair.split()[1] for pair in turn.lead.joined if pair.split()[0] == who)
+def _joined_with(turn: Turn, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(pair.split()[1] for pair in turn.lead.joined if pair.split()[0] in hosts)
 
 
 def hand_over(turn: Turn) -> None:
@@ -260,14 +313,25 @@ def reoffer(turn: Turn, who: str, why: str) -> None:
     """The bun comes back: the keeper owns, a new window opens, those who wanted it are asked first."""
     lead, world = turn.lead, turn.world
     earlier = [c.who for c in lead.claims if c.who != who]  # who yielded then may want it now
+    client_knows = lead.handed_over and lead.awaits != "handover-owner"  # else the handover has not even left
     mark_claims(turn, [c.who for c in lead.claims if c.state != WITHDRAWN], INTEREST)
     withdraw(turn, who)
     turn.set(passes=(Pass(who, turn.cue.at),), team=(), invited=(), joined=(), released_by=who, urgent=False)
     keeper_owns(turn)
     turn.record(f"released by {world.name(who)}", why=why)
     open_offer(turn, "back", name=world.name(who), interested=world.names(earlier))
-    turn.tell("personal-offer", earlier, because="back", name=world.name(who), closes=turn.in_time(world.terms.window))
-    tell_released(turn)
+    ask_first(turn, earlier)
+    if client_knows:
+        tell_released(turn)
+    else:
+        turn.set(released_by="", handed_over=False)
+        turn.promise(client_hears_by(turn))
+
+
+def ask_first(turn: Turn, keys: Iterable[str]) -> None:
+    """Those who wanted it before are asked by name when it comes back (PROTOCOL "Words": interest)."""
+    name, closes = turn.world.name(turn.lead.released_by), turn.in_time(turn.world.terms.window)
+    turn.tell("personal-offer", keys, because="back", name=name, closes=closes)
 
 
 def tell_released(turn: Turn) -> None:
@@ -285,12 +349,10 @@ def tell_released(turn: Turn) -> None:
 
 
 def go_dry(turn: Turn, why: str) -> None:
-    turn.set(stage="dry", awaits="")
+    turn.set(stage="dry", awaits="decide")
     turn.stop("window", "cool", "dry", "reheat")
-    decide = turn.in_time(turn.world.terms.decide)
-    turn.start(decide=decide)
     turn.record("dry", why=why, who="router")
-    turn.tell_keeper("decide", because=why, by=decide)
+    turn.tell_keeper("decide", because=why, by=turn.in_time(turn.world.terms.decide))
 
 
 def call_last(turn: Turn) -> None:
@@ -304,10 +366,11 @@ def call_last(turn: Turn) -> None:
 def say_no(turn: Turn, ended_as: str, text: str = "") -> None:
     """Say no to the client. A throw counts once the no has left; where nobody can be told, at once."""
     turn.stop_all()
-    turn.stop("promise")  # the no keeps it
     turn.wait_with(*turn.letters_waiting())
     turn.set(ended_as=ended_as)
-    if text and turn.lead.client:  # a person has written it: no draft, whoever's bun it is
+    lead = turn.lead
+    theirs = not lead.own or lead.handed_over or turn.cue.who == lead.own
+    if text and lead.client and theirs:  # the person whose client it is has written it: no draft
         turn.mail("no", "client", text=text, because=ended_as)
         turn.set(warmed_at=turn.world.now, stage="goodbye", awaits="no")
         turn.record("no is on its way to the client", why=ended_as)
@@ -329,10 +392,9 @@ def finish_throw(turn: Turn) -> None:
 def warm_up(turn: Turn) -> None:
     """A person has told the client something: freshness buys one working day in a bun that nobody has taken."""
     turn.set(warmed_at=max(turn.cue.at, turn.lead.warmed_at or turn.cue.at))
-    turn.stop("promise")
     lead, terms = turn.lead, turn.world.terms
     if lead.status == Status.OFFERED and lead.stage == "dry":
-        turn.set(stage="cooling")
+        turn.set(stage="cooling", awaits="")
         turn.stop("decide")
         turn.start(dry=turn.in_time(terms.decide))
     elif lead.status == Status.OFFERED and lead.stage == "last-call" and "last-call" in lead.timers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from router.lead import INTEREST, Status
 from router.protocol import steps
 from router.protocol.contested import late_claim
-from router.protocol.table import EATEN, TAKEN, row
+from router.protocol.table import CONTESTED, DOUGH, EATEN, OFFERED, TAKEN, row
 from router.turn import Turn
 
 
@@ -53,6 +53,12 @@ def any_word(turn: Turn) -> None:
     turn.record("writes", why=turn.cue.line)
 
 
+@row("", (DOUGH, OFFERED, CONTESTED), ("word",), says="", then="")
+def talk(turn: Turn) -> None:
+    """What somebody says about the bun and is no command."""
+    turn.record("writes", why=turn.cue.line)
+
+
 def _may_release(turn: Turn) -> bool:
     lead, who = turn.lead, turn.cue.who
     if who in lead.team or (lead.keeper_may_release and who == turn.world.keeper):
@@ -62,20 +68,26 @@ def _may_release(turn: Turn) -> bool:
 
 
 def _in_team(turn: Turn) -> bool:
-    return turn.cue.who in turn.lead.team and len(turn.lead.team) > 1
+    """One of several leaves: by their own word, or the silent owner by the keeper's."""
+    lead, cue = turn.lead, turn.cue
+    by_keeper = lead.keeper_may_release and cue.who == turn.world.keeper and cue.name == "release"
+    return len(lead.team) > 1 and (cue.who in lead.team or by_keeper)
 
 
 @row("Taken", (TAKEN,), ("release", "yield", "pass", "left"), when=_in_team, says="one of a team releases",
      then="the others keep it; the earliest of them owns",
      mails="handover if the contact changed")  # fmt: skip
 def leave_team(turn: Turn) -> None:
-    lead, who = turn.lead, turn.cue.who
+    lead = turn.lead
+    who = turn.cue.who if turn.cue.who in lead.team else lead.owner
     rest = tuple(key for key in lead.team if key != who)
     turn.set(team=rest, owner=rest[0])
     steps.withdraw(turn, who)
     turn.record("leaves the team", why=f"“{turn.cue.line}”" if turn.cue.line else "left the roster")
     turn.receipt("left-team", people=turn.world.names(rest))
-    if lead.owner == who:
+    if lead.owner == who:  # the new contact has the time of a new owner
+        turn.set(awaits="handover-owner", word_at=None, keeper_may_release=False)
+        turn.stop("nudge", "silent")
         steps.hand_over(turn)
 
 
