@@ -449,15 +449,23 @@ class JournalDB(TinyDB):
 
     def scan(self, table: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every document, parsed as it is reached. Commits may go on meanwhile; what they delete is left out."""
+        return ((str(number), json.loads(raw)) for number, raw in self.scan_raw(table))
+
+    def scan_raw(self, table: str) -> Iterator[tuple[int, bytes]]:
+        """As `scan`, each document as its JSON bytes, under its number."""
         documents = self._store.tables.get(table, {})
         for number in list(documents):
             raw = documents.get(number)
             if raw is not None:
-                yield str(number), json.loads(raw)
+                yield number, raw
 
     def keys(self, table: str) -> list[str]:
         """The keys of a table, in the order in which its documents came."""
         return [str(number) for number in list(self._store.tables.get(table, {}))]
+
+    def last_number(self, table: str) -> int:
+        """The highest number of a document in this table, 0 when it is empty."""
+        return max(self._store.tables.get(table, ()), default=0)
 
     def count(self, cond: QueryLike | str) -> int:
         """How many documents the table of this name holds; of a query, TinyDB's count in the default table."""

@@ -182,6 +182,7 @@ class Office:
             rows, lambda name: self._count(name, now), self.house, lambda name: len(self._days_reached(name, now))
         )
         decision = self._silenced(decision, weighed, now)
+        takings = self.store.takings
         self.store.stage(decision, weighed.go, now=now, filing=filing, settled_results=results)
         for name in weighed.added:
             self._add_count(name, now)
@@ -191,7 +192,7 @@ class Office:
         for row in weighed.gathered:
             self.store.put("gathered", row.lead, {"kind": row.kind})
         self.store.stage_failed(self._awaited(weighed, decision), now)
-        if decision.people or any(lead.taken_at for lead in decision.leads):
+        if decision.people or self.store.takings != takings:
             self._world = None
         lead = decision.leads[0].id if decision.leads else 0
         handled = Handled(decision.kind, decision.reason, lead, decision, verdict, weighed.go)

@@ -126,18 +126,19 @@ class Store:
             self._db.compact()
 
     def _build_indexes(self) -> None:
-        self._by_client: dict[int, list[int]] = defaultdict(list)
+        self._by_client: dict[int, list[int]] = defaultdict(list)  # by the hash of the address: short, and made quickly
         self._by_domain: dict[int, list[int]] = defaultdict(list)
         self._open: dict[int, datetime | None] = {}
         self._due: list[tuple[datetime, int]] = []
         self._texts: dict[str, int] = {}
         self._taken: deque[tuple[datetime, str]] = deque()
+        self.takings = 0  # grows with each award, so that others see when what they know of them is old
         self._last_taken: dict[str, datetime] = {}
         self._numbers: Counter[str] = Counter()
         self._cache.clear()
-        keys = self._db.keys("leads")
-        for key in progress.walk("indexing the leads", keys, len(keys)):
-            self._index_raw(int(key), self._db.get_raw("leads", key) or b"{}")
+        leads = self._db.scan_raw("leads")
+        for number, raw in progress.walk("indexing the leads", leads, self._db.count("leads")):
+            self._index_raw(number, raw)
         self._taken = deque(sorted(self._taken))
         self._held = {int(k): _held_from(d) for k, d in self._db.scan("held")}
         self._people = {d["key"]: _person_from(d) for _, d in self._db.scan("people")}
@@ -151,9 +152,8 @@ class Store:
         for key, row in self._db.scan("outbox"):
             self._rows_of[row["lead"]].add(int(key))
             heapq.heappush(self._later, (read_stamp(row["after"]), int(key)))
-        for table in ("outbox", "filing", "results", "quarantine"):
-            self._numbers[table] = max(map(int, self._db.keys(table)), default=0)
-        self._numbers["leads"] = max(map(int, self._db.keys("leads")), default=0)
+        for table in ("outbox", "filing", "results", "quarantine", "leads"):
+            self._numbers[table] = self._db.last_number(table)
         for table in ("held", "aside", "quarantine", "leads"):
             self._numbers[table] = max(self._numbers[table], int(self._notes.get(f"last {table}", 0)))
 
@@ -187,14 +187,15 @@ class Store:
     def _index_client(self, number: int, client: str) -> None:
         if not client:
             return
-        numbers = self._by_client[key_of(client)]
+        numbers = self._by_client[hash(client)]
         if number not in numbers[-1:] and number not in numbers:
             numbers.append(number)
             domain = client.rpartition("@")[2]
             if domain not in FREE_MAIL:
-                self._by_domain[key_of(domain)].append(number)
+                self._by_domain[hash(domain)].append(number)
 
     def _index_taken(self, at: datetime, owner: str) -> None:
+        self.takings += 1
         self._taken.append((at, owner))
         self._last_taken[owner] = max(at, self._last_taken.get(owner, at))
 
@@ -248,10 +249,10 @@ class Store:
         return self._db.get_doc(table, str(key))
 
     def leads_of_client(self, address: str) -> Sequence[int]:
-        return tuple(self._by_client.get(key_of(address), ()))
+        return tuple(self._by_client.get(hash(address), ()))
 
     def leads_at_domain(self, domain: str) -> Sequence[int]:
-        return tuple(self._by_domain.get(key_of(domain), ())[-8:])
+        return tuple(self._by_domain.get(hash(domain), ())[-8:])
 
     def lead_with_text(self, mark: str) -> int | None:
         return self._texts.get(mark)
