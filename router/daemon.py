@@ -201,7 +201,9 @@ class Daemon:
         if self.inbox is None and self.troubles.imap_rests():
             return False
         try:
-            return self._read(self._connected())
+            inbox = self._connected()
+            self._search_back(inbox)
+            return self._read(inbox)
         except InboxError as error:
             self._imap_down(error)
             return False
@@ -210,12 +212,11 @@ class Daemon:
         if self.inbox is None:
             inbox = make_inbox(self.settings)
             inbox.connect()
+            self.inbox = inbox
+            self._last_full = None
             folders = self.settings.imap.file
             if self.settings.imap.handled == "move":
                 inbox.ensure_folders([folders.done, folders.quarantine, folders.bulk])
-            self.inbox = inbox
-            self._last_full = None
-            self._search_back(inbox)
         return self.inbox
 
     def _read(self, inbox: Inbox) -> bool:
@@ -288,19 +289,22 @@ class Daemon:
             return
         since = self.store.last_snapshot_at or self.clock() - timedelta(days=90)
         file = self.settings.imap.file
-        handled = [file.done, file.bulk] if self.settings.imap.handled == "move" else list(self.settings.imap.folders)
+        filed = [file.done, file.bulk, file.quarantine]
+        handled = filed if self.settings.imap.handled == "move" else list(self.settings.imap.folders)
+        apart = {doc["message_id"] for _, doc in self.store.quarantined()}
         lost = 0
         for folder in handled:
             if not inbox.has_folder(folder):
                 continue
-            unknown = [met for met, mid in inbox.find_message_ids(folder, since) if mid and not self.store.seen(mid)]
+            ids = inbox.find_message_ids(folder, since)
+            unknown = [met for met, mid in ids if mid and mid not in apart and not self.store.seen(mid)]
             for fetched in inbox.fetch(folder, unknown):
                 self.office.take_in(fetched.raw, replace(fetched.met, uid=0), INBOX, fetched.partial)
                 lost += 1
-        self._searched_back = True
         detail = f"{self.store.recovered} bytes of the last record were cut; {lost} mails were read again"
         self.office.alert("store-cut", detail, f"store-cut {self.store.sequence}")
         self._flush()
+        self._searched_back = True  # not before: what a full disk refused is looked for again
 
     def _measure_clock(self, mets: Sequence[Met], now: datetime) -> None:
         """A mail that was not there at the last search cannot have been received before it: the server's clock lags."""
