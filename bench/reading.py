@@ -1,8 +1,9 @@
 """How well mail is read: one table over labelled mails, by the corpus's own judge.
 
-`python -m bench.reading [CORPUS] [--seed N …]`: for each label set the rate right, false commands, crashes; and, read
-in this process, the worst time and the worst memory that any mail took. The corpus stands beside the checkout in
-`../shared/corpus`; where it is not there, this says so and ends.
+`python -m bench.reading [CORPUS] [--seed N …]`: for each label set the rate right, the crashes, the false claims; and,
+read in this process, the worst time and the worst memory that a mail of each set took, and those of mails made to be
+dear (`tests/hostile.py`). The corpus stands beside the checkout in `../shared/corpus`; where it is not there, this says
+so and ends.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from router.config import load
-from router.counter import explain_file
 from router.house import House
 from router.message import MessageError, read_message
 from router.start import house_of
 from router.triage import Incoming, triage
 from router.view import EmptyView
+from tests.hostile import HOSTILE
 
 ROOT = Path(__file__).parent.parent
 CONFIG = """\
@@ -52,6 +54,10 @@ key = "kim"
 name = "Kim Consultant"
 addresses = ["kim.consultant@example.org"]
 """
+HEAD = b"From: Kim <kim.consultant@example.org>\r\nTo: leads@example.com\r\nSubject: Re: 1\r\nMIME-Version: 1.0\r\n"
+SETS = ("parse", "headers", "reply", "command", "autoreply", "bounce", "forward")
+WEIGHED = 100_000  # bytes; a smaller mail may take what this one may: that says more of Python than of the mail
+SLOW, FAT = 0.2, 5.0  # seconds; bytes of memory for each of a mail's
 WANTED = {  # what each figure is to reach; the rest is for information
     "no crash": 100.0,
     'no "error" answer': 100.0,
@@ -71,6 +77,7 @@ WANTED = {  # what each figure is to reach; the rest is for information
     "human not a bounce": 100.0,
     "forward seen": 95.0,
     "original sender": 92.0,
+    "original subject": 92.0,
 }
 
 
@@ -84,36 +91,59 @@ def judge(corpus: Path, config: Path, seed: int) -> dict[str, dict[str, list[int
     return results
 
 
-def mails_of(corpus: Path) -> Iterator[Path]:
-    for line in (corpus / "labels" / "parse.jsonl").read_text(encoding="utf-8").splitlines():
-        yield corpus / json.loads(line)["path"]
+@dataclass(frozen=True)
+class Worst:
+    """What the dearest mails of a set cost, read from bytes to verdict: CPU seconds, and bytes for each of a mail's."""
+
+    seconds: float = 0.0
+    slow: str = ""
+    times: float = 0.0
+    fat: str = ""
 
 
-def worst(corpus: Path, config: Path) -> tuple[float, str, float, str]:
-    """(seconds, mail, bytes of memory per byte of mail, mail): the dearest mails, read from bytes to verdict."""
-    settings = load(config)
-    house = house_of(settings, "bench", b"x" * 32)
-    slow, slow_name, fat, fat_name = 0.0, "", 0.0, ""
-    for path in mails_of(corpus):
-        raw = path.read_bytes()
-        began = time.perf_counter()
+def mails_of(corpus: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    """(id, bytes) of the mails of a label set; bare texts as the body of a plain mail."""
+    for line in (corpus / "labels" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+        label = json.loads(line)
+        raw = label["text"].encode() if "text" in label else (corpus / label["path"]).read_bytes()
+        if label.get("kind") in ("text", "html") or "text" in label:
+            kind = b"html" if label.get("kind") == "html" else b"plain"
+            raw = HEAD + b"Content-Type: text/" + kind + b"; charset=utf-8\r\n\r\n" + raw
+        yield label.get("id") or label["path"], raw
+
+
+def worst(mails: Iterable[tuple[str, bytes]], house: House) -> Worst:
+    found = Worst()
+    for name, raw in mails:
+        began = time.process_time()
         _read(raw, house)
-        took = time.perf_counter() - began
-        if took > slow:
-            slow, slow_name = took, path.name
-        if len(raw) > 20_000:
-            tracemalloc.start()
-            _read(raw, house)
-            peak = tracemalloc.get_traced_memory()[1] / len(raw)
-            tracemalloc.stop()
-            if peak > fat:
-                fat, fat_name = peak, path.name
-    return slow, slow_name, fat, fat_name
+        took = time.process_time() - began
+        if took > found.seconds:  # a busy machine makes a mail look slow once, not three times
+            took = min([took, *(_seconds(raw, house) for _ in range(2))])
+        if took > found.seconds:
+            found = replace(found, seconds=took, slow=name)
+        if len(raw) > WEIGHED // 4 and (times := _memory(raw, house)) > found.times:
+            found = replace(found, times=times, fat=name)
+    return found
+
+
+def _seconds(raw: bytes, house: House) -> float:
+    began = time.process_time()
+    _read(raw, house)
+    return time.process_time() - began
+
+
+def _memory(raw: bytes, house: House) -> float:
+    tracemalloc.start()
+    _read(raw, house)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / max(len(raw), WEIGHED)
 
 
 def _read(raw: bytes, house: House) -> None:
     with suppress(MessageError):
-        triage(Incoming(read_message(raw), datetime.now(UTC)), house, EmptyView())
+        triage(Incoming(read_message(raw), datetime.now(UTC), as_reply=True), house, EmptyView())
 
 
 def main() -> int:
@@ -130,21 +160,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.toml"
         config.write_text(CONFIG)
-        assert (
-            explain_file(Path(folder) / "none", house_of(load(config), "bench", b"x" * 32), False)["kind"]
-            == "unreadable"
-        )
-        short = _table([judge(corpus, config, seed) for seed in arguments.seed or (7, 21)])
-        slow, slow_name, fat, fat_name = worst(corpus, config)
-    print(
-        f"\nworst time for a mail: {slow * 1000:.0f} ms ({slow_name}); worst memory: {fat:.1f} × the mail ({fat_name})"
-    )
-    return 1 if short else 0
+        house = house_of(load(config), "bench", b"x" * 32)
+        costs = {name: worst(mails_of(corpus, name), house) for name in SETS}
+        costs["hostile"] = worst(((name, make()) for name, make in HOSTILE.items()), house)
+        rounds = [judge(corpus, config, seed) for seed in arguments.seed or (7, 21)]
+    return 1 if _table(rounds, costs) else 0
 
 
-def _table(rounds: list[dict[str, dict[str, list[int]]]]) -> int:
+def _table(rounds: list[dict[str, dict[str, list[int]]]], costs: dict[str, Worst]) -> int:
+    """Print it; how many figures fall short."""
     print("| set | what | right | of | % | wanted |\n| --- | --- | --- | --- | --- | --- |")
-    short = 0
+    short = false_claims = claims_of = 0
     for name, metrics in rounds[0].items():
         for what in metrics:
             pairs = [each[name][what] for each in rounds]
@@ -152,7 +178,16 @@ def _table(rounds: list[dict[str, dict[str, list[int]]]]) -> int:
             rate, wanted = 100 * right / of, WANTED.get(what)
             mark = "" if wanted is None else f"{wanted:.0f}" + ("" if rate >= wanted else " – short")
             short += wanted is not None and rate < wanted
+            if what.startswith("no false command"):
+                false_claims, claims_of = false_claims + of - right, claims_of + of
             print(f"| {name} | {what} | {right} | {of} | {rate:.1f} | {mark} |")
+    print(f"| command | false claims | {false_claims} | {claims_of} | | 0{' – short' if false_claims else ''} |")
+    for name, cost in costs.items():
+        slow, fat = cost.seconds >= SLOW, cost.times > FAT
+        short += slow + fat
+        print(f"| {name} | slowest mail: {cost.slow} | {cost.seconds * 1000:.0f} ms | | | < 200{' – short' * slow} |")
+        if cost.fat:
+            print(f"| {name} | most memory: {cost.fat} | {cost.times:.1f} × | | | ≤ 5{' – short' * fat} |")
     return short
 
 

@@ -49,7 +49,7 @@ VERBS: tuple[str, ...] = (
 )
 
 LONGEST = 600  # characters of a line that are read …
-_MOST_WORDS = 70  # … and words, for what a line costs grows with these
+_MOST_WORDS = 60  # … and words, for what a line costs grows with these
 _WRAPPED = 55  # a line this long without a full stop goes on in the next one
 _MOST_BELOW = 4  # lines below a claim that are looked through for second thoughts
 _MOST_LINES = 40  # greetings, quotes and rules before the first line that says something

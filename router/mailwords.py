@@ -686,7 +686,8 @@ DISCLAIMER_SECRETS = (
 
 # A paragraph that begins so is a footer by itself (mailing lists, notifications) …
 FOOTER_STARTS = (
-    "to unsubscribe", "click here to unsubscribe", "reply to this email directly", "manage your subscription",
+    "to unsubscribe", "click here to unsubscribe", "yahoo mail: search",
+    "reply to this email directly", "manage your subscription",
     "manage your notification", "you are subscribed to", "um sich abzumelden", "um diese liste abzumelden",
     "pour vous désabonner", "pour se désabonner", "se désabonner", "para darse de baja", "per annullare l'iscrizione",
     "per cancellarti", "om u af te melden", "om je uit te schrijven", "för att avregistrera", "avprenumerera på",

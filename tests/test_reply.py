@@ -120,6 +120,7 @@ def test_a_separator_is_cut_with_or_without_an_empty_line_above(separator: str) 
         "2013/10/2 bob <bob@example.org>",
         "bo via the Consultants Forum wrote:",
         "From: Bob Smith <bob@example.org>",
+        "On Tue, Jun 3, 2025 at 10:11 AM, Bob Smith\n<bob@example.org> wrote:   Hello all",
         "On Tue, 3 Jun 2025 10:11:12 +0200\nBob Smith <bob@example.org> wrote:",
         "Bob Smith ---06/03/2025 10:11:12 AM---Hello all, somebody",
         "Bob Smith <bob@example.org>\n03/06/2025 10:11\nTo\nx@example.org\ncc\n\nSubject\ny",
