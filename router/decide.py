@@ -113,9 +113,11 @@ def decide(
     if verdict.kind == "duplicate" or (verdict.kind == "bulk" and incoming.place == JUNK):
         return decision
     lead = decision.leads[0].id if decision.leads else verdict.lead or 0
+    # a form's mail is its sender's, whoever filled it in: a copy is known by that
+    author = incoming.message.sender.address if verdict.kind == "form" else verdict.author.address
     seen = Seen(
-        message_id=identity(incoming.message, verdict.author.address, view),
-        author=verdict.author.address,
+        message_id=identity(incoming.message, author, view),
+        author=author,
         date=incoming.message.headers.get("date").strip(),
         lead=lead,
         audience=_audience(verdict),
