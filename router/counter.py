@@ -135,8 +135,15 @@ def explain_verdict(verdict: Verdict, incoming: Incoming) -> Mapping[str, Any]:
         if _is_lead(verdict)
         else None,
         "lead": verdict.lead,
-        "reason": verdict.reason,
+        "reason": _reason(verdict),
     }
+
+
+def _reason(verdict: Verdict) -> str:
+    """Why it is read so, and the line that the new text was cut at."""
+    how = verdict.reply.how if verdict.reply else ""
+    note = verdict.forward.how if verdict.forward and verdict.kind != "forward" else ""
+    return "; ".join(filter(None, (verdict.reason, how and f"new text: {how}", note and f"it forwards: {note}")))
 
 
 def _is_lead(verdict: Verdict) -> bool:
