@@ -10,7 +10,7 @@ counts from when the server received it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -630,6 +630,11 @@ def _forged(desk: Desk) -> Decision:
     if command is None and verdict.forward is None and verdict.post is None:
         return _set_aside(desk, verdict.reason)
     waiting = [h for h in desk.view.held_for(0) if h.who == verdict.person and h.expires > desk.world.now]
+    out = _claim_asked_about(desk, command, waiting)
+    if out is not None:
+        again = _noted(desk, f"“{out.line}” waits to be confirmed", "the question is out already")
+        expires = desk.world.after(desk.world.now, desk.house.confirm_for)
+        return replace(again, kind="forged", held=(replace(out, expires=expires),))
     if len(waiting) >= CONFIRMATIONS:
         return _set_aside(desk, f"{verdict.reason}; {len(waiting)} words from there wait to be confirmed already")
     held = _hold(desk, command)
@@ -653,6 +658,17 @@ def _forged(desk: Desk) -> Decision:
             lead = replace(lead, hold_until=max(lead.hold_until or wait, wait))
         changed = (lead,)
     return Decision("forged", leads=changed, mails=((mail, lead),), held=(held,), file_to=DONE)
+
+
+def _claim_asked_about(desk: Desk, command: Command | None, waiting: Sequence[Held]) -> Held | None:
+    """The same claim that is being asked about already: forged ones must not use up the questions for the true one."""
+    lead = desk.lead()
+    if command is None or command.verb != "claim" or lead is None or lead.status != Status.OFFERED:
+        return None
+    since = lead.offered_at or lead.opened
+    sender = desk.verdict.author.address
+    same = (h for h in waiting if h.verb == "claim" and h.lead == lead.id and h.at >= since)
+    return next((h for h in same if h.who or h.sender == sender), None)
 
 
 def _set_aside(desk: Desk, reason: str) -> Decision:

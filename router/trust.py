@@ -63,12 +63,12 @@ def prove(message: Message, house: House, author: str, evidence: Evidence) -> Pr
         return None
     if house.trust_senders == "address":
         return Proof("the address alone, as configured")
+    if author != message.sender.address:
+        return listed
     if evidence.personal:
         return Proof("the personal reply address")
     if evidence.asked:
         return Proof("the secret that was sent to them alone")
-    if author != message.sender.address:
-        return listed
     return listed or _authenticated(results, house, message)
 
 

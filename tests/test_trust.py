@@ -466,6 +466,21 @@ def test_a_flood_of_forgeries_is_no_flood_of_questions(desk: Desk) -> None:
     assert len(desk.play.secrets) <= 5
 
 
+def test_forged_claims_do_not_use_up_the_question_about_the_true_one(desk: Desk) -> None:
+    for _ in range(12):
+        desk.play.deliver(desk.mail(f"From: bo@{HOME}"))
+    assert len(desk.play.secrets) == 1
+    desk.post(f"From: bo@{HOME}", body="pass")
+    assert len(desk.play.secrets) == 2, "another word is another question"
+    first = read_message(desk.play.secrets[0].raw).reply_to[0].address
+    assert desk.post(f"From: bo@{HOME}", to=first, body="yes").claimants == ("bo",)
+
+
+def test_a_token_proves_nothing_behind_an_address_that_is_not_its_readers(desk: Desk) -> None:
+    fields = (f"From: Anna via Crew <{LIST}>", f"X-Original-From: anna@{DOMAIN}", *LISTED)
+    assert not desk.proven(*fields, to=desk.ids.reply_address(1, "@anna"))
+
+
 def test_words_about_no_bun_count_once_they_are_confirmed(desk: Desk) -> None:
     fields = (f"From: bo@{HOME}", f"To: {SHARED}", "In-Reply-To: <none@x>", "Subject: Holiday")
     desk.post(*fields, body="away until 20 March")
