@@ -63,10 +63,12 @@ class Torture:
 
     def life(self, step: str, count: int) -> None:
         """Start it, let mail come in, and have it killed at the step; at a random moment when it never gets there."""
+        starts = self._starts()
         with (self.house.folder / "daemon.log").open("a") as log:
             command = [sys.executable, "-m", "tests.killed_run", step, str(count), "--config", str(self.house.config)]
             root = Path(__file__).parent.parent.parent
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=root, env=self.house._environment())
+        wait_for(lambda: process.poll() is not None or self._starts() > starts, 60, "a start")
         self.mail_comes_in()
         limit = time.monotonic() + (self.random.uniform(0.5, 2.5) if step == "never" else 4.0)
         while process.poll() is None and time.monotonic() < limit:
@@ -77,9 +79,15 @@ class Torture:
         process.wait(10)
         self.kills[step if reached else "at random"] += 1
 
+    def _starts(self) -> int:
+        """How often the daemon has said that it runs: a busy machine takes seconds to get that far."""
+        return self.house.log().count(" reads ")
+
     def check(self) -> dict[str, int]:
         """Let it come to rest unharmed, and compare."""
+        starts = self._starts()
         self.house.start()
+        wait_for(lambda: self._starts() > starts, 60, "a start")
         wait_for(self._is_at_rest, 60, "everything handled and sent")
         assert self.house.stop() == 0
         store = Store(self.house.store_path, read_only=True)
@@ -95,6 +103,8 @@ class Torture:
         offers = {mid for (mid, rcpts) in ids if LIST in rcpts}
         assert len(offers) >= len(self.requests)
         assert not store.quarantined()
+        assert sum(map(len, self.claims.values())) >= len(self.requests) // 5, "hardly a life got as far as an offer"
+        assert self.kills["at random"] <= sum(self.kills.values()) * 3 // 4, f"few steps were reached: {self.kills}"
         return {
             "kills": sum(self.kills.values()),
             "requests": len(self.requests),
