@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test torture check format bench fuzz lock clean
+.PHONY: demo test torture check format bench fuzz pictures lock clean
 
 # pip of the fresh venv installs exactly what the lock names, then the project itself without its dependencies.
 .venv/installed: requirements.lock pyproject.toml
@@ -36,6 +36,10 @@ bench: .venv/installed
 fuzz: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check atheris || echo "no atheris here: random mutation instead"
 	$(BIN)/python -m bench.fuzz --minutes $(or $(MINUTES),60)
+
+# The pictures in docs/pictures, of mails and pages as they are now (needs Chromium).
+pictures: .venv/installed
+	$(BIN)/python -m bench.pictures
 
 # Resolve the newest versions that pyproject.toml allows (needs uv on the PATH or in .venv).
 lock:

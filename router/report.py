@@ -255,9 +255,9 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def blocks(counts: Sequence[int]) -> str:
-    """Counts as a line of blocks, the largest the highest; a dot where there was nothing."""
-    most = max(counts, default=0)
-    return "".join(BLOCKS[-(-count * len(BLOCKS) // most) - 1] if count else "·" for count in counts)
+    """Counts as a line of blocks, the largest the highest; the lowest where there was nothing."""
+    most, steps = max(counts, default=0) or 1, len(BLOCKS) - 1
+    return "".join(BLOCKS[-(-count * steps // most)] for count in counts)
 
 
 def _unserved(leads: Iterable[Lead], world: World, house: House, language: str) -> tuple[Unserved, ...]:

@@ -52,11 +52,11 @@ def test_demand_is_counted_by_skill_and_month() -> None:
 
 
 def test_demand_over_time_is_a_line_of_blocks() -> None:
-    assert blocks((0, 1, 4, 8, 16, 0)) == "·▁▂▄█·"
+    assert blocks((0, 1, 4, 8, 16, 0)) == "▁▂▃▅█▁"
     assert blocks(()) == ""
-    assert blocks((0, 0)) == "··"
+    assert blocks((0, 0)) == "▁▁"
     rust = next(each for each in found().demand if each.skill == "Rust")
-    assert rust.trend == "···········█"
+    assert rust.trend == "▁▁▁▁▁▁▁▁▁▁▁█"
     html = report_html(found(), house(), TEMPLATES)
     assert 'aria-label="month by month: 0 0 0 0 0 0 0 0 0 0 0 2"' in html, "told to those who hear it"
 

@@ -87,6 +87,13 @@ def _body_of(part: bytes) -> str:
     return decoded.decode("utf-8").replace("\r\n", "\n").rstrip("\n") + "\n"
 
 
+def html_of(raw: bytes) -> str:
+    """The HTML of a mail as it arrived."""
+    boundary = re.search(rb'boundary="([^"]+)"', raw)
+    assert boundary
+    return _body_of(raw.split(b"--" + boundary[1])[2])
+
+
 def all_mails() -> tuple[Seen, ...]:
     return tuple(seen for language in LANGUAGES for seen in mails(language))
 
