@@ -23,13 +23,22 @@ _OWN_WORDS = frozenset(
     (
         *("note", "word", "writes", "person writes", "wrote to the client", "client's address corrected"),
         *("came in a second time, joined", "undone: …", "“…” noted", "“…” waits to be confirmed"),
-        *("“…” came too late", "“…” gives way to “…”", "the owner could not be told"),
+        *("“…” came too late", "“…” overtaken by a later word", "“…” gives way to “…”", "the owner could not be told"),
         *("talk on the list", "half a claim on the list", "auto-reply", "delivery report", "mail came back"),
         *("pass", "yield", "joined"),
     )
 )
 # What varies in these is a verb: the word that is taught for it.
-_OF_A_WORD = frozenset({"undone: …", "“…” noted", "refused: …", "“…” came too late", "“…” gives way to “…”"})
+_OF_A_WORD = frozenset(
+    {
+        "undone: …",
+        "“…” noted",
+        "refused: …",
+        "“…” came too late",
+        "“…” overtaken by a later word",
+        "“…” gives way to “…”",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
