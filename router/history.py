@@ -22,7 +22,7 @@ VARIES = "…"
 _OWN_WORDS = frozenset(
     (
         *("note", "word", "writes", "person writes", "wrote to the client", "client's address corrected"),
-        *("came in a second time, joined", "undone: …", "“…” noted", "“…” waits to be confirmed"),
+        *("came in a second time, joined", "undone: …", "“…” noted"),
         *("“…” came too late", "“…” overtaken by a later word", "“…” gives way to “…”", "the owner could not be told"),
         *("talk on the list", "half a claim on the list", "auto-reply", "delivery report", "mail came back"),
         *("pass", "yield", "joined"),
