@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from datetime import date
 from pathlib import Path
 from time import process_time
@@ -104,6 +105,69 @@ def test_the_command_is_in_the_first_line_that_is_no_greeting() -> None:
 def test_a_command_in_the_second_line_is_asked_about() -> None:
     reading = read("This looks like fun.\nI'll take it.")
     assert reading.command is None and reading.half
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mine.\n\nBut only if they pay.",
+        "Jag tar den!\n\nMvh\nBo\n\nPS bara om det är på distans",
+        "Mine\n\nP.S. only if remote",
+        "I'll take it\n\nOr does Anna want it?",
+        "Je prends.\n\nSauf si Anna le veut",
+        "Mine.\nOk with Anna?",
+    ],
+)
+def test_a_second_thought_below_a_claim_is_asked_about(text: str) -> None:
+    reading = read(text)
+    assert reading.command is None and reading.half
+
+
+@pytest.mark.parametrize("text", ["Mine!\n\nNo rush.", "Mine!\n\nWhen do they want to start?", "Mine\n\nThanks!\nBo"])
+def test_other_words_below_a_claim_leave_it(text: str) -> None:
+    command = read(text).command
+    assert command is not None and command.verb == "claim"
+
+
+@pytest.mark.parametrize("text", ["Been there, done that - I'll take it!", "Aloitan heti, otan tämän", "Wow, mine"])
+def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
+    command = read(text).command
+    assert command is not None and command.verb == "claim"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Zahlen sie gut, nehme ich es",  # the inverted verb makes the first half a condition
+        "Kan det vänta, tar jag den",
+        "For 1000 a day, mine",
+        "Next time, I'll take it",
+        "In May, I'll take it",
+        "A condición de que paguen, lo tomo",
+        "Give me a day, I'll take it",
+        "They pay well, I take it.",
+        "Skriv bara, jag tar den",
+        "I'll take it, once the budget is clear",
+        "Take it, Anna!",
+        "puedo tenerlo",
+        "De sa den er min",
+        "min - bare tull",
+    ],
+)
+def test_what_precedes_or_follows_can_take_a_claim_away(text: str) -> None:
+    assert read(text).command is None
+
+
+def test_an_accent_may_be_written_apart_and_an_i_be_turkish() -> None:
+    for text in (unicodedata.normalize("NFD", "Räkna med mig"), unicodedata.normalize("NFD", "mío"), "MİNE", "mıne"):
+        command = read(text).command
+        assert command is not None and command.verb == "claim", text
+
+
+def test_a_claim_outweighs_the_coming_back_that_leads_to_it() -> None:
+    for text in ("I'm back, I'll take it", "Yes, I am free and would like to take it"):
+        command = read(text).command
+        assert command is not None and command.verb == "claim", text
 
 
 def test_a_condition_in_the_next_line_belongs_to_the_claim() -> None:

@@ -245,7 +245,8 @@ class Sight:
     def _trails(self, label: str, end: int, languages: frozenset[str]) -> Iterator[int]:
         """Every place to which names and small talk of ONE language reach from `end`; of any behind an English word."""
         starting = {reader.grammar.language for reader in self._readers_at(end)}
-        tongues = starting if not languages or "en" in languages else starting & languages
+        open_ = not languages or ("en" in languages and label != "claim-alone")  # English "me", Spanish "voy": no claim
+        tongues = starting if open_ else starting & languages
         for tongue in tongues or {""}:
             place = end
             while not self.line.ends_at(place):
