@@ -251,7 +251,7 @@ def test_every_language_says_the_whole_digest(language: str) -> None:
     text = said(digest, language)
     words = words_of(language).t  # type: ignore[attr-defined]
     for each in ("offer", "contested", "silent", "happened", "people", "load", "happy", "yours"):
-        assert f"{words[each]}:" in text, each
+        assert f"\n{words[each]}\n" in text, each
     assert "The Bun House" in subject
     assert language == "en" or "week before" not in text
     where = replace(where, list_address="", happiness="named")
@@ -267,7 +267,7 @@ def test_an_open_bun_says_what_happens_next_and_when() -> None:
     assert "die Vermittlung hilft heute, 15:00 Uhr" in said(digest_of([bun], where=house(languages=("de",))), "de")
 
 
-def test_the_collectives_own_words_run_through_digest_report_and_tray() -> None:
+def test_the_collectives_own_words_run_through_digest_and_report() -> None:
     words = {"bun": "bulle", "dough": "deg", "cookie": "smula", "BUN": "BULLE", "DOU": "DEG"}
     where, books = house(words=words), Books(WEEK)
     mail = weekly_mail(where, books, world(books, where), NOW, TEMPLATES).mails[0][0]

@@ -159,6 +159,15 @@ def test_every_language_says_the_whole_page(tmp_path: Path, language: str) -> No
     assert language == "en" or "Skip to" not in text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_collectives_own_words_are_used(tmp_path: Path, language: str) -> None:
+    words = {"bun": "muffin", "dough": "batter", "cookie": "crumb", "BUN": "MUFFIN", "DOU": "BATTER"}
+    where, store = house(languages=(language,), words=words, name="The Oven"), kept(tmp_path, WEEK)
+    shown = " ".join(read(render_tray(where, store, build_world(where, store, NOW), TEMPLATES)).words)
+    assert "[MUFFIN 1]" in shown and "[BATTER 10]" in shown
+    assert not re.search(r"\b(BUN|DOU|buns?|dough|bullen?|bullarna|deg|Teig|pâte|masa|deeg)\b", shown), shown
+
+
 def test_the_file_is_replaced_whole_and_only_its_group_reads_it(tmp_path: Path) -> None:
     where, store = house(), kept(tmp_path, WEEK)
     path = tmp_path / "tray.html"
