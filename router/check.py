@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from router.authres import OurServer, read_results
 from router.compose import TemplateFault, Templates
 from router.config import ConfigError, Settings
 from router.digest import render_page, weekly
+from router.headers import split_headers
 from router.inbox import Inbox, InboxError
 from router.journal import StoreError
 from router.outbox import check_server
@@ -22,6 +24,9 @@ from router.report import report, report_html
 from router.start import house_of, read_key, read_templates
 from router.store import Store
 from router.tray import render_tray
+
+LOOKED_AT = 30  # of the newest mails, for the name of our own server
+ENOUGH = 10  # fewer say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +138,29 @@ def _imap(settings: Settings) -> Iterator[Checked]:
         waits = "IDLE" if inbox.has_idle else f"polling every {settings.imap.poll}"
         yield Checked("imap", True, f"{settings.imap.user} at {settings.imap.host}:{settings.imap.port}, {waits}")
         yield from _folders(settings, inbox)
+        yield from _signed(settings, inbox)
     except (InboxError, ConfigError) as error:
         says = error.reason if isinstance(error, InboxError) else "; ".join(error.faults)
         yield Checked("imap", False, says)
     finally:
         inbox.close()
+
+
+def _signed(settings: Settings, inbox: Inbox) -> Iterator[Checked]:
+    """Whether the mail server really writes the name that is trusted: with a wrong one nobody would be believed."""
+    name = settings.trust.authserv_id
+    if not name or settings.trust.senders == "address":
+        return
+    server = OurServer(name, False, (settings.collective.address.partition("@")[2], *settings.trust.relays))
+    raws = inbox.newest_headers(settings.imap.folders[0], LOOKED_AT, ("RECEIVED", "AUTHENTICATION-RESULTS"))
+    seen = sum(bool(read_results(split_headers(raw)[0], server)) for raw in raws)
+    if seen or len(raws) < ENOUGH:
+        return
+    says = (
+        f"none of the {len(raws)} newest mails was checked by {name}, so no colleague would be believed by that name; "
+        "correct trust.authserv_id, or name the machines behind it in trust.relays"
+    )
+    yield Checked("authserv_id", False, says)
 
 
 def _folders(settings: Settings, inbox: Inbox) -> Iterator[Checked]:

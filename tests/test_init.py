@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from router import init
-from router.check import Checked
+from router.check import Checked, run_checks
 from router.config import load
 from router.counter import Sorry
 from router.founding import Answers, Colleague, Trusted, Wire, key_for, learn_server, write_config
@@ -208,6 +208,20 @@ def test_a_password_may_come_from_a_variable_or_a_command(
     assert load(tmp_path / "c.toml").imap.password_command == ("cat", f"{tmp_path}/secret")
     assert not (tmp_path / "mail.password").exists()
     assert os.environ.get("OVEN_PASSWORD") is None
+
+
+def test_a_wrong_name_of_the_mail_server_is_found_by_check(
+    hub: MailHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        hub.deliver(SHARED, checked_mail(number))
+    checks, _ = founded(tmp_path / "c.toml", answers(hub, "file", SECRET, "yes"), monkeypatch)
+    assert all(check.fine for check in checks)
+    text = (tmp_path / "c.toml").read_text()
+    (tmp_path / "c.toml").write_text(text.replace(f"mx.{HOME}", f"mail.{HOME}"))
+    wrong = [check for check in run_checks(load(tmp_path / "c.toml")) if not check.fine]
+    assert [check.name for check in wrong] == ["authserv_id"]
+    assert "none of the 12 newest mails" in wrong[0].says
 
 
 # -- what is learnt from mails -----------------------------------------------------------------------------------------
