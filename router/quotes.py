@@ -96,7 +96,8 @@ class Page(Rows):
         return self._labels(at, floor) or self._bare_labels(at, floor) or self._attribution(at, floor)
 
     def _attribution(self, at: int, floor: int) -> Head | None:
-        if attribution_within(self.lines[at]) or _NOTES.match(self.lines[at]):
+        line = self.lines[at]
+        if attribution_within(line) or ("---" in line and _NOTES.match(line)):
             return Head(at, 0, at + 1, "attribution")
         if self._goes_on_below(at):
             return Head(at, 0, at + 2, "attribution")
