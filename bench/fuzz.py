@@ -125,6 +125,7 @@ def guided_fuzz(minutes: float, setup: Callable[..., object], fuzz: Callable[[],
     corpus.mkdir(parents=True, exist_ok=True)
     for number, raw in enumerate(seeds()):
         (corpus / f"seed{number:04}").write_bytes(raw)
+    read_command("a mine", names=HOUSE.names, today=NOW.date())  # the book of phrases is written once, not for a mail
     limits = [f"-max_total_time={int(minutes * 60)}", "-max_len=20000", "-timeout=20", "-print_final_stats=1"]
     setup(["fuzz", *limits, str(corpus)], read_everything)
     fuzz()
