@@ -81,11 +81,11 @@ class House:
     confirm_wait: Span = field(default_factory=lambda: parse_span("2 working hours"))
     settle: Span = field(default_factory=lambda: parse_span("2 minutes"))
     happiness: str = "off"
+    people_by_address: dict[str, str] = field(init=False, repr=False, compare=False)  # address → key: the roster
 
-    @property
-    def people_by_address(self) -> dict[str, str]:
-        """Address → key, for the whole roster."""
-        return {address: m.key for m in self.members.values() for address in m.addresses}
+    def __post_init__(self) -> None:
+        people = {address: m.key for m in self.members.values() for address in m.addresses}
+        object.__setattr__(self, "people_by_address", people)
 
     @property
     def own_addresses(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ _TRIES = 20
 _STRAIGHT = str.maketrans(dict.fromkeys("’‘´`", "'") | {"\u200b": None, "\ufeff": None})
 
 
+@lru_cache(maxsize=8)  # two rooms read the table of machines, at every start
 def load_table(name: str) -> dict[str, Any]:
     """The table `phrases/<name>.toml`."""
     return tomllib.loads(files("router").joinpath(f"phrases/{name}.toml").read_text("utf-8"))

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from router.house import House
@@ -129,7 +130,10 @@ def show_lead(
 
 
 def _names(keys: Sequence[str], world: World) -> tuple[str, ...]:
-    return tuple(clean_line(name) for name in world.names(keys))
+    return tuple(map(_name, world.names(keys)))
+
+
+_name = lru_cache(maxsize=1024)(clean_line)  # a bun that many want is shown to each of them
 
 
 def _who(name: str, client: str, company: str) -> str:

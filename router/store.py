@@ -365,7 +365,7 @@ class Store:
     def _put_lead(self, lead: Lead) -> None:
         self._numbers["leads"] = max(self._numbers["leads"], lead.id)
         before = self._cache.get(lead.id) or (self.lead(lead.id) if lead.id in self._open else None)
-        self._puts["leads"][lead.id] = to_doc(lead)
+        self._puts["leads"][lead.id] = lead  # written out at the flush: one bun may change many times before
         self._remember(lead)
         newly_taken = lead.taken_at is not None and (before is None or before.taken_at != lead.taken_at)
         self._index_client(lead.id, lead.client)
@@ -489,7 +489,11 @@ class Store:
         with self._lock:
             if not self.has_staged:
                 return False
-            puts = {table: {str(k): d for k, d in docs.items()} for table, docs in self._puts.items() if docs}
+            puts = {
+                table: {str(k): to_doc(d) if table == "leads" else d for k, d in docs.items()}
+                for table, docs in self._puts.items()
+                if docs
+            }
             deletes = {
                 table: [str(k) for k in keys if k not in self._puts.get(table, ())]
                 for table, keys in self._deletes.items()
