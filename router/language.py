@@ -28,6 +28,7 @@ _SMALL = {
 }
 _WORDS: Mapping[str, frozenset[str]] = {language: frozenset(words.split()) for language, words in _SMALL.items()}
 _WORD = re.compile(r"[^\W\d_]+")
+_NO_LETTERS = {code: " " for code in range(128) if not chr(code).isalpha()}
 READ = 6000  # characters: enough to tell, cheap to read
 
 
@@ -35,7 +36,7 @@ def guess_language(message: Message, languages: Sequence[str], text: str = "") -
     """One of `languages`: the one whose small words the text uses most, Content-Language settling ties."""
     if len(languages) == 1:
         return languages[0]
-    said = Counter(_WORD.findall(f"{message.subject} {text or message.text}"[:READ].lower()))
+    said = Counter(_words(f"{message.subject} {text or message.text}"[:READ].lower()))
     declared = message.headers.get("content-language")[:20].lower()[:2]
     scores = {
         language: sum(said[word] for word in _WORDS.get(language, ())) + (language == declared) * 0.5
@@ -45,3 +46,8 @@ def guess_language(message: Message, languages: Sequence[str], text: str = "") -
     return (
         next((language for language in languages if scores[language] == best), languages[0]) if best else languages[0]
     )
+
+
+def _words(text: str) -> list[str]:
+    """The runs of letters, in order; without letters beyond ASCII they are found without an expression."""
+    return text.translate(_NO_LETTERS).split() if text.isascii() else _WORD.findall(text)

@@ -89,11 +89,11 @@ def _week(today: date) -> int:
 
 def named_skills(text: str, house: House, states: Mapping[str, PersonState]) -> tuple[str, ...]:
     """Those of the roster's skills that a request names, as whole words, in the order of the roster."""
-    folded = " ".join(text[:20000].lower().split())
     known: dict[str, None] = {}
     for member in house.members.values():
         state = states.get(member.key)
         known.update(dict.fromkeys(state.skills if state and state.skills is not None else member.skills))
+    folded = " ".join(text[:20000].lower().split()) if known else ""
     return tuple(skill for skill in known if skill and _names(folded, skill.lower()))
 
 

@@ -266,7 +266,7 @@ class _Wire(asyncio.Protocol):
         self._lines: list[bytes] = []
         self._replies: deque[Reply] = deque()
         self._expected = 0
-        self._news: asyncio.Future[None] | None = None
+        self._news: asyncio.Future[bool] | None = None  # True: something was heard; False: time is up
         self.is_open = not transport.is_closing()
         transport.set_protocol(self)
 
@@ -294,13 +294,13 @@ class _Wire(asyncio.Protocol):
         return got + [missing] * (count - len(got))
 
     async def _wait(self, seconds: float) -> bool:
-        self._news = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._news = loop.create_future()
+        patience = loop.call_later(seconds, self._tell, False)
         try:
-            async with asyncio.timeout(seconds):
-                await self._news
-        except TimeoutError:
-            return False
-        return True
+            return await self._news
+        finally:
+            patience.cancel()
 
     def close(self) -> None:
         self.is_open = False
@@ -335,9 +335,9 @@ class _Wire(asyncio.Protocol):
         self.is_open = False
         self._tell()
 
-    def _tell(self) -> None:
+    def _tell(self, heard: bool = True) -> None:
         if self._news is not None and not self._news.done():
-            self._news.set_result(None)
+            self._news.set_result(heard)
 
 
 class Session:

@@ -524,8 +524,12 @@ def plain_subject(subject: str) -> str:
     return _REPLY_PREFIX.sub("", subject[:998]).strip()
 
 
+_NO_WORDS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
+
+
 @lru_cache(maxsize=4)  # asked for when a request comes in, and again when it is stored
 def fingerprint(text: str) -> str:
     """A hash of what a text says, whatever its wrapping; "" for a text too short to tell requests apart."""
-    words = " ".join(re.findall(r"\w+", text[:4000])).lower()
+    text = text[:4000]
+    words = " ".join(text.translate(_NO_WORDS).split() if text.isascii() else re.findall(r"\w+", text)).lower()
     return hashlib.sha256(words.encode()).hexdigest()[:24] if len(words) >= 60 else ""

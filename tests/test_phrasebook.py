@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.language import _words as words_of
 from router.phrasebook import Phrases, fold, load_table
+from router.triage import fingerprint
 
 _WORDS = st.sampled_from(("i", "am", "out", "of", "the", "office", "ut", "ur", "på", "är", "不在", "の", "a-b", "자동"))
 _PIECES = st.sampled_from(("am", "out", "of", "the", "office", "är", "不", "중", "*"))
@@ -31,3 +35,11 @@ def test_each_phrase_of_the_tables_is_found_inside_other_words() -> None:
                 folded = phrase.casefold().replace("*", "xx")
                 assert Phrases([phrase]).found(f"well {folded}s, and more"), f"{kind} {name}: {phrase}"
                 assert Phrases([phrase]).found(f"so{folded}"), f"{kind} {name}: {phrase}"
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_words_of_plain_letters_are_those_that_the_expressions_find(text: str) -> None:
+    """Language and fingerprint take a short cut where a text is ASCII."""
+    assert words_of(text) == re.findall(r"[^\W\d_]+", text)
+    long = f"{text} " + "x" * 60
+    assert fingerprint(long) == fingerprint(long.replace(" ", "\N{NO-BREAK SPACE}"))
