@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from router.config import ConfigError
+from router.check import _templates as check_templates
+from router.config import ConfigError, load
+from router.counter import open_office
 from router.digest import weekly_mail
 from router.start import read_templates
+from tests.test_config import MINIMAL
 from tests.test_digest import NOW, WEEK, Books, house, world
 
 
@@ -57,3 +60,16 @@ def test_a_page_that_fails_leaves_the_mail_with_the_html_of_its_text(tmp_path: P
     books = Books(WEEK)
     ((mail, _),) = weekly_mail(house(), books, world(books), NOW, templates).mails
     assert mail.facts["html"] == ""
+
+
+def test_check_tells_of_a_page_that_cannot_be_made_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    folder = own(tmp_path / "own", report_html="Report\n{{ report.nothing.here }}")
+    (tmp_path / "config.toml").write_text(MINIMAL + '[store]\npath = "buns.json"\n[templates]\nfolder = "own"\n')
+    settings = load(tmp_path / "config.toml")
+    assert "en" in check_templates(settings), "before the first run there is nothing to make it of"
+    open_office(settings).store.close()
+    with pytest.raises(ValueError, match=r"report\.html cannot be made: .*nothing"):
+        check_templates(settings)
+    (folder / "report.html").unlink()
+    assert "sv" in check_templates(settings)
