@@ -47,6 +47,7 @@ _OTHERS = re.compile(
     r"\b(?:from|sender|contact|support|help|reply(?! to \w+ to command)|postmaster|message-id)\b|https?:|mailto:",
     re.IGNORECASE,
 )
+_SOMEBODY = re.compile(r"\b(?:my|our|we|us|me|regards|best|vi|wir|nous|ich|jag|je)\b", re.IGNORECASE)
 _FINAL = re.compile(r"permanent (?:fatal|error|failure|delivery)")
 _REPLY = re.compile(
     r"\s{0,9}(?:\[[^\[\]]{0,40}\]\s{0,9})?(?:re|sv|aw|antw|odp|fwd?|vb|wg|tr|rv)\s?[:\[(]", re.IGNORECASE
@@ -58,6 +59,11 @@ _DEBRIS = (
     "content-disposition:",
     "this is a multi-part mess",
 )
+_REPORTS_BEGIN = (
+    "non-delivery", "undeliver", "your message", "your mail", "your e", "this message", "the following",
+    "message delivery", "delivery to", "ihre n", "votre m", "su m", "ditt m", "din besked", "uw bericht", "il tuo m",
+    "sua mensagem", "a mensagem", "twoja w",
+)  # fmt: skip
 _COPY_BEGINS = (
     "--- below this line",
     "------ this is a copy",
@@ -188,11 +194,15 @@ def _has_code(message: Message) -> bool:
 
 
 def _names_a_failure(message: Message) -> bool:
-    """Whether a mail from no mail system reads as a report: a recipient or the mail itself, and nobody who asks."""
+    """Whether a mail from no mail system reads as a report: a recipient and an error's code, or the mail itself.
+
+    People whose mail came back say so in the same words; they ask, need something, or speak of themselves.
+    """
     head = "\n".join(_head(message)[:40])
-    names = bool(_ADDRESS.search(head)) or bool(message.attached)
+    told = _has_code(message) or head.lower().lstrip("-*= ").startswith(_REPORTS_BEGIN)
+    names = bool(message.attached) or (bool(_addresses_in_text(message)) and told)
     asks = "?" in head or "?" in message.subject or bool(_NEED.found(fold(head)))
-    return names and not asks and not message.in_reply_to
+    return names and not asks and not message.in_reply_to and not _SOMEBODY.search(head)
 
 
 def _head(message: Message) -> list[str]:

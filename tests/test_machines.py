@@ -100,6 +100,12 @@ def test_a_report_in_plain_text_is_one_and_names_whom_it_did_not_reach(system):
         ("Mail delivery failed: who can help?", "Our Exim says 550 user unknown for ann@client.example."),
         ("Undeliverable mail", "Mails to bo@x.example come back: user unknown. We need somebody who knows Exchange."),
         ("Delivery failed", "Our parcel delivery failed twice. Could you build a tracking system?"),
+        (
+            "Message could not be delivered to Bo",
+            "I tried bo@x.example but it could not be delivered. Pass it on to him.",
+        ),
+        ("Returned mail", "Mails to our shop are returned (550 user unknown). Write to ann@client.example."),
+        ("Delivery report", "The API could not be delivered in time; ask bo@client.example."),
     ],
 )
 def test_a_person_who_writes_of_failed_deliveries_is_no_mail_system(subject, text):
