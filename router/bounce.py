@@ -92,11 +92,13 @@ class Failed:
 @dataclass(frozen=True, slots=True)
 class Bounce:
     """A delivery report. `failed` is empty when it names nobody, or tells of success. `original_id` is the Message-ID
-    of the mail that bounced, "" when unknown. `why` says what it was told by, for people."""
+    of the mail that bounced, "" when unknown. `why` says what it was told by, for people. `given_up`: a mail did not
+    arrive and is not tried again, whether or not the report says whose it was."""
 
     failed: tuple[Failed, ...]
     original_id: str
     why: str
+    given_up: bool = False
 
 
 def read_bounce(message: Message) -> Bounce | None:
@@ -107,7 +109,8 @@ def read_bounce(message: Message) -> Bounce | None:
     why = _verdict(message)
     if why is None:
         return None
-    return Bounce(_failed(message), _original_id(message), why)
+    failed = _failed(message)
+    return Bounce(failed, _original_id(message), why, _given_up(message, failed))
 
 
 # --- is it one?
@@ -242,6 +245,17 @@ def _failed(message: Message) -> tuple[Failed, ...]:
     found += [Failed(address, permanent, status) for address in sorted(final)]
     told = _addresses_in_text(message) or _addresses_of_original(message)
     return _distinct(found or [Failed(address, permanent, status) for address in told])
+
+
+def _given_up(message: Message, failed: tuple[Failed, ...]) -> bool:
+    """A report that names nobody has to say in its own words that the delivery failed, and not only for now."""
+    if failed:
+        return any(each.permanent for each in failed)
+    if any(_recipient(group.get("final-recipient", "")) for part in _status_parts(message) for group in _fields(part)):
+        return False  # it names somebody, whom the mail has reached
+    status, permanent = _text_status(message)
+    says = status.startswith("5") or _TEXTS.found(fold("\n".join(_head(message)[:40])))
+    return permanent and not status.startswith("4") and bool(says or _SUBJECTS.begins(_bare_subject(message)))
 
 
 def _distinct(found: list[Failed]) -> tuple[Failed, ...]:
@@ -409,4 +423,5 @@ def _notice(message: Message) -> Bounce | None:
     addresses = _JSON_RECIPIENT.findall(text) if bounced else []
     original = _JSON_ID.search(text)
     failed = [Failed(address.lower(), permanent, "") for address in addresses]
-    return Bounce(_distinct(failed), original.group(1) if original else "", "a notice of Amazon SES")
+    original_id = original.group(1) if original else ""
+    return Bounce(_distinct(failed), original_id, "a notice of Amazon SES", bounced and permanent)

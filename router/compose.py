@@ -80,7 +80,7 @@ KINDS: Mapping[str, Kind] = {
     "last-call": Kind(TO_LIST, ("by",), marker=True, shows_request=True),
     "back": Kind(TO_LIST, ("closes", "name", "interested"), marker=True, shows_request=True),
     "dough": Kind(TO_LIST, ("what",), marker=True, shows_request=True),
-    "outcome": Kind(TO_LIST, ("what", "people", "why")),
+    "outcome": Kind(TO_LIST, ("what", "people", "why", "heard", "draft")),
     "gathered": Kind(TO_LIST, ("leads",), marker=True),
     # to the keeper (to the list while keeper and deputy are away)
     "decide": Kind(TO_PERSON, ("because", "by"), marker=True, shows_request=True),
@@ -94,7 +94,10 @@ KINDS: Mapping[str, Kind] = {
     # to one consultant
     "receipt": Kind(
         TO_PERSON,
-        ("what", "line", "closes", "effect", "text", "people", "client", "uncertain", "by", "until", "verb", "skills"),
+        (
+            *("what", "line", "closes", "effect", "text", "people", "client", "uncertain", "by", "until", "verb"),
+            *("skills", "sent", "heard"),
+        ),
         marker=True,
     ),
     "refused": Kind(TO_PERSON, ("why", "line", "verb", "owner", "people", "name", "status"), marker=True),
@@ -115,7 +118,7 @@ KINDS: Mapping[str, Kind] = {
     "has-it": Kind(TO_PERSON, (), marker=True),
     "too-late": Kind(TO_PERSON, (), marker=True),
     "late-claim": Kind(TO_PERSON, ("name", "received"), marker=True),
-    "joined": Kind(TO_PERSON, ("owner",), marker=True),
+    "joined": Kind(TO_PERSON, ("owner", "found"), marker=True),
     "still-dough": Kind(TO_PERSON, (), marker=True, shows_request=True),
     "unreachable": Kind(TO_PERSON, ("reason",), marker=True),
     "not-seen": Kind(TO_PERSON, ("line",), marker=True),
@@ -383,6 +386,9 @@ def facts_for(mail: Mail, envelope: Envelope, lead: Lead | None, world: World, h
         after=lambda term: world.after(world.now, getattr(world.terms, term)),
         span=lambda term: say_span(getattr(world.terms, term), language),
         first_come=not world.terms.window,
+        over=lambda moment: moment is not None and moment <= world.now,
+        everybody=mail.to == "list",  # what a keeper would read, while none is here, is read by who may say less
+        throws=world.terms.no_by != "person" and bool(world.keeper),  # the router says no once the last call is over
         name=given.get("name") or "",
         names=_join_names,
         greeted=begins_with_greeting(given.get("text") or ""),

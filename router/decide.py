@@ -24,6 +24,7 @@ from router.lead import Carried, Event, Lead, Status, with_event
 from router.message import Address, Message
 from router.people import named_skills
 from router.protocol import Arrival
+from router.returned import addressee
 from router.triage import (
     GENERAL_VERBS,
     JUNK,
@@ -34,6 +35,7 @@ from router.triage import (
     identity,
     plain_subject,
     read_words,
+    says_nothing_new,
     shown_token,
 )
 from router.turn import Cue, Mail, World
@@ -131,7 +133,7 @@ def decide(
 
 def _audience(verdict: Verdict) -> str:
     """Who knows the mail besides us. What nobody has proven to be a colleague's keeps what its thread had."""
-    if verdict.kind in ("request", "form", "follow-up"):
+    if verdict.to_client or verdict.kind in ("request", "form", "follow-up"):
         return CLIENT_SIDE
     if verdict.proof is None and verdict.thread is not None:
         return verdict.thread.audience or CLIENT_SIDE
@@ -208,23 +210,23 @@ def _bounce(desk: Desk) -> Decision:
     """Tied to the mail that bounced; a temporary failure is only noted."""
     verdict, house = desk.verdict, desk.house
     bounce = verdict.bounce
-    failed = [f for f in bounce.failed if f.permanent] if bounce else []
     lead = desk.lead()
-    if not failed or bounce is None:
+    if bounce is None or not bounce.given_up:
         return _noted(desk, "delivery report", verdict.reason)
-    addresses = [f.address for f in failed]
+    addresses = [f.address for f in bounce.failed if f.permanent]
     if house.list_address and house.list_address in addresses:
         alert = Mail("alert", "operator", {"what": "list-unreachable", "detail": bounce.why})
         return replace(_noted(desk, "the list could not be reached", bounce.why), mails=((alert, None),))
     if lead is None:
         return _nothing(desk)
-    for address in addresses:
-        key = house.people_by_address.get(address, "")
-        if address == lead.client:
-            return _advance(desk, lead, desk.cue("unreachable", who="", text=f"{address}: {bounce.why}"))
-        if key and key in (lead.owner, *lead.claimants, *lead.team):
-            return _advance(desk, lead, desk.cue("unreachable", who=key, text=f"{address}: {bounce.why}"))
-    return _noted(desk, "mail came back", f"{', '.join(addresses)}: {bounce.why}")
+    why = f"{', '.join(addresses)}: {bounce.why}" if addresses else bounce.why
+    readers = ["" if each == lead.client else house.people_by_address.get(each, None) for each in addresses]
+    if all(reader is None for reader in readers):  # forwarded from there to an address that nobody here knows, say
+        readers = [addressee(bounce.original_id, lead, house)]
+    for reader in readers:
+        if reader == "" or reader in (lead.owner, *lead.claimants, *lead.team):
+            return _advance(desk, lead, desk.cue("unreachable", who=reader, text=why))
+    return _noted(desk, "mail came back", why)
 
 
 def _auto_reply(desk: Desk) -> Decision:
@@ -268,8 +270,7 @@ def _request(desk: Desk) -> Decision:
     client, subject = verdict.author, plain_subject(message.subject)
     twin = _twin(desk, client.address, subject, message.text)
     if twin is not None:
-        cue = desk.cue("joined", who="", line=subject, text=request_text(message))
-        return _advance(desk, twin, cue)
+        return _write_again(desk, twin, subject, request_text(message))
     form_letter = verdict.reason if verdict.kind == "request" and verdict.reason != _PLAIN_REQUEST else ""
     return _open(desk, client, subject, request_text(message), source=verdict.kind, form_letter=form_letter)
 
@@ -351,6 +352,29 @@ def _linked(desk: Desk, client: str) -> tuple[int, ...]:
     return tuple(recent[-3:])
 
 
+def _write_again(desk: Desk, lead: Lead, subject: str, text: str) -> Decision:
+    """A client's further mail about an open lead: the same request once more, or news for whoever has it."""
+    author = desk.verdict.author
+    known = (lead.text, *(letter.text for letter in lead.letters if letter.who == "client"))
+    if not lead.client or says_nothing_new(text, known):
+        spoken = guess_language(desk.message, desk.house.languages, text)
+        named = {"client": author.address, "client_name": author.name, "language": spoken}
+        return _advance(desk, lead, desk.cue("joined", who="", line=subject, text=text, **named))
+    cue = desk.cue("client writes", who="", text=text[: 64 * 1024], line=text[:80], carried=desk.carried)
+    return replace(_advance(desk, lead, cue), files=desk.files)
+
+
+def _begun_anew(desk: Desk, old: Lead) -> Lead | None:
+    """The open lead that this client's mail on an old thread has led to already."""
+    addresses = {desk.verdict.author.address, old.client} - {""}
+    numbers = sorted({number for address in addresses for number in desk.view.leads_of_client(address)})
+    for number in reversed(numbers):
+        lead = desk.view.lead(number)
+        if lead is not None and lead.is_open and old.id in lead.linked and lead.opened > (old.ended_at or old.opened):
+            return lead
+    return None
+
+
 def _follow_up(desk: Desk) -> Decision:
     lead = desk.lead()
     if lead is None:
@@ -359,6 +383,9 @@ def _follow_up(desk: Desk) -> Decision:
     text = (reply.text if reply and reply.text.strip() else desk.message.text).strip()
     if protocol.starts_anew(lead, desk.world):
         subject = plain_subject(desk.message.subject)
+        anew = _begun_anew(desk, lead)
+        if anew is not None:
+            return _write_again(desk, anew, subject, text)
         return _open(desk, desk.verdict.author, subject, text, source="mail", linked=(lead.id,), last_owner=lead.owner)
     cue = desk.cue("client writes", who="", text=text[: 64 * 1024], line=text[:80], carried=desk.carried)
     return replace(_advance(desk, lead, cue), files=desk.files)
@@ -408,18 +435,39 @@ def _no_command(desk: Desk, lead: Lead) -> Decision:
     line = verdict.reading.line[:200] if verdict.reading else ""
     if verdict.via_list:
         return _half_claim_on_list(desk, lead, line)
-    corrected = _ONLY_ADDRESS.match(text.split("\n")[0]) if text and lead.own == verdict.person else None
+    corrected = _corrected_address(desk, lead, text)
     if corrected:
-        return _advance(desk, lead, desk.cue("correct", text=corrected[1].lower()))
-    outcome = protocol.advance(lead, desk.cue("word", line=line, text=text), desk.world)
-    lead = outcome.lead
-    alone = verdict.person in (lead.owner, *lead.team)
-    mails = [Mail("not-seen" if alone else "unclear", f"@{verdict.person}", {"line": line}, _count(lead, "unclear"))]
-    if not alone and text and lead.is_open:
-        facts = {"text": text, "name": desk.world.name(verdict.person)}
+        return _advance(desk, lead, desk.cue("correct", text=corrected))
+    return _talk(desk, lead, desk.cue("word", line=line, text=text))
+
+
+def _talk(desk: Desk, lead: Lead, cue: Cue) -> Decision:
+    lead = protocol.advance(lead, cue, desk.world).lead
+    alone = cue.who in (lead.owner, *lead.team)
+    mails = [Mail("not-seen" if alone else "unclear", f"@{cue.who}", {"line": cue.line}, _count(lead, "unclear"))]
+    if not alone and cue.text and lead.is_open:
+        facts = {"text": cue.text, "name": desk.world.name(cue.who)}
         mails.append(Mail("talk", f"@{lead.owner}", facts, _count(lead, "unclear")))
     lead = _counted(lead, "unclear")
-    return Decision(verdict.kind, leads=(lead,), mails=tuple((mail, lead) for mail in mails), file_to=DONE)
+    return Decision(desk.verdict.kind, leads=(lead,), mails=tuple((mail, lead) for mail in mails), file_to=DONE)
+
+
+def _corrected_address(desk: Desk, lead: Lead, text: str) -> str:
+    """The client's address that somebody who may know it names, and nothing else; "" where there is none.
+
+    May know it: who brought the lead; and its owner, where we have no address or mail to it came back.
+    """
+    match, who = _ONLY_ADDRESS.match(text.partition("\n")[0]), desk.verdict.person
+    if match is None or match[1].lower() in _ours(desk):
+        return ""
+    came_back = any(event.what == "mail came back" for event in lead.events) or f"unreachable @{who}" in lead.counts
+    asked = not lead.client or came_back
+    return match[1].lower() if who == lead.own or (asked and who in (lead.owner, *lead.team)) else ""
+
+
+def _ours(desk: Desk) -> frozenset[str]:
+    house = desk.house
+    return frozenset((*house.own_addresses, house.list_address, *house.people_by_address))
 
 
 def _count(lead: Lead, slot: str) -> int:
@@ -466,7 +514,7 @@ def _post(desk: Desk) -> Decision:
 
 def _client_named(desk: Desk, text: str) -> str:
     """The only address in a text that is none of ours, "" where there is none or several."""
-    known = {desk.house.address, desk.house.list_address, *desk.house.people_by_address}
+    known = _ours(desk)
     addresses = [a.lower() for a in re.findall(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}", text[:20000])]
     others = list(dict.fromkeys(a.rstrip(".") for a in addresses if a.rstrip(".") not in known))
     return others[0] if len(others) == 1 else ""
@@ -476,7 +524,9 @@ def _brought(desk: Desk, client: Address, subject: str, text: str, uncertain: bo
     verdict = desk.verdict
     twin = _twin(desk, client.address, subject, text, forwarder=verdict.person)
     if twin is not None:
-        return _advance(desk, twin, desk.cue("joined", line=subject, text=text))
+        spoken = guess_language(desk.message, desk.house.languages, text)
+        named = {"client": client.address, "client_name": client.name, "language": spoken}
+        return _advance(desk, twin, desk.cue("joined", line=subject, text=text, **named))
     dough = verdict.post is not None and verdict.post.dough
     return _open(
         desk,
@@ -627,7 +677,8 @@ def _forged(desk: Desk) -> Decision:
     """Nothing is done yet: the address on the roster is asked, with a secret; a stranger is shown to the keeper."""
     verdict = desk.verdict
     command = verdict.reading.command if verdict.reading else None
-    if command is None and verdict.forward is None and verdict.post is None:
+    talk = verdict.stranger and verdict.reply is not None and bool(verdict.reply.text.strip())
+    if command is None and verdict.forward is None and verdict.post is None and not talk:
         return _set_aside(desk, verdict.reason)
     waiting = [h for h in desk.view.held_for(0) if h.who == verdict.person and h.expires > desk.world.now]
     out = _claim_asked_about(desk, command, waiting)
@@ -696,7 +747,10 @@ def _hold(desk: Desk, command: Command | None) -> Held:
         text = (verdict.reply.text if verdict.reply else "") or request_text(desk.message)
         verb = "post dough" if verdict.post.dough else "post"
         return replace(base, verb=verb, text=text, sender=_client_named(desk, text), subject=verdict.post.subject)
-    assert command is not None  # noqa: S101  # the caller has looked
+    base = replace(base, sender=verdict.author.address, subject=desk.message.subject)
+    if command is None:
+        text = verdict.reply.text.strip() if verdict.reply else ""
+        return replace(base, verb="word", line=" ".join(text.split())[:400], text=text[: 64 * 1024])
     return replace(
         base,
         verb=command.verb,
@@ -705,8 +759,6 @@ def _hold(desk: Desk, command: Command | None) -> Held:
         named=command.who,
         unknown=command.unknown,
         until=command.until,
-        sender=verdict.author.address,
-        subject=desk.message.subject,
     )
 
 
@@ -765,6 +817,8 @@ def _confirmed(desk: Desk, held: Held, who: str) -> Decision:
     lead = desk.view.lead(held.lead) if held.lead else None
     if lead is None:
         return Decision(desk.verdict.kind, file_to=DONE, settled=(held.number,))
+    if held.verb == "word":
+        return replace(_talk(desk, lead, cue), settled=(held.number,))
     others = [h for h in desk.view.held_for(lead.id) if h.number != held.number and h.verb == "claim"]
     lead = lead if others else replace(lead, hold_until=None)
     outcome = protocol.advance(lead, cue, desk.world)

@@ -35,6 +35,7 @@ def build_world(house: House, view: View, now: datetime) -> World:
         business_developer=house.business_developer,
         taken_recently=view.taken_since(now - RECENTLY),
         last_taken=view.last_taken(),
+        former={key: state.name for key, state in states.items() if key not in house.members and state.name},
     )
 
 
@@ -58,12 +59,17 @@ def away_until(member: Member, state: PersonState | None, today: date) -> date |
     """The day on which somebody who is away today is back, or None when they are here."""
     if state is not None and state.away_until is not None and today < state.away_until:
         return state.away_until
-    if state is not None and state.back:
-        return None
     for first, last in member.away:
-        if date.fromisoformat(first) <= today <= date.fromisoformat(last):
+        if date.fromisoformat(first) <= today <= date.fromisoformat(last) and not _is_ended(first, state):
             return date.fromisoformat(last) + timedelta(days=1)
     return None
+
+
+def _is_ended(first: str, state: PersonState | None) -> bool:
+    """Whether "back" has ended the absence that began on `first`: it says nothing of absences still to come."""
+    if state is None or not state.back:
+        return False
+    return state.available_since is None or date.fromisoformat(first) <= state.available_since
 
 
 def standing_keeper(house: House, today: date) -> str:

@@ -69,6 +69,7 @@ class Shown:
     tag: str  # what finds the lead in a subject: "[BUN 42]"
     own: bool  # a consultant's own: mails to the client are drafts
     has_client: bool  # an address is known, shown or not
+    takeable: bool  # thrown by us, and not too long ago: whoever says that they want it has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,15 @@ def show_lead(
         tag=clean_line(f"[{word} {lead.id}]"),
         own=bool(lead.own) and not lead.handed_over,
         has_client=bool(lead.client),
+        takeable=_is_takeable(lead, world),
     )
+
+
+def _is_takeable(lead: Lead, world: World) -> bool:
+    """As `protocol/ended.py` decides: thrown away by us, not by the client, and within the time to microwave."""
+    if lead.status != "thrown" or lead.ended_as in ("withdrawn", "lost") or lead.ended_at is None:
+        return False
+    return world.now <= world.after(lead.ended_at, world.terms.microwave)
 
 
 def _names(keys: Sequence[str], world: World) -> tuple[str, ...]:

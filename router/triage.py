@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -382,10 +382,10 @@ def _colleagues_mail(case: Case, proof: Proof) -> Verdict:
     if case.token is not None and case.token.proven and case.token.scope in (CONFIRM, ASIDE):
         return _read_words(case, proof, "general", "an answer to a question of the router")
     lead = case.view.lead(case.thread.lead) if case.thread else None
+    client = _lead_of_recipients(case)
+    if lead is not None and client is not None:
+        return case.verdict("reply", "word to the client", to_client=True, proof=proof, reply=_reply(case))
     if lead is not None:
-        if lead.client and lead.client in {a.address for a in (*case.message.to, *case.message.cc)}:
-            reply = _reply(case)
-            return case.verdict("reply", "word to the client", to_client=True, proof=proof, reply=reply)
         return _read_words(
             case, proof, "reply", f"on the thread of bun {lead.id}, by {case.thread.how if case.thread else ''}"
         )
@@ -398,7 +398,19 @@ def _colleagues_mail(case: Case, proof: Proof) -> Verdict:
         return case.verdict("general", "talk on the list, left alone", chat=True, proof=proof, reply=_reply(case))
     if forward is not None:
         return case.verdict("forward", forward.how, forward=forward, proof=proof, reply=_reply(case))
+    if client is not None:
+        reply = _reply(case)
+        return case.verdict("reply", "word to the client", to_client=True, lead=client.id, proof=proof, reply=reply)
+    if _is_for_others(case):
+        return case.verdict("general", "written to somebody outside", chat=True, proof=proof, reply=_reply(case))
     return _read_words(case, proof, "general", "from a consultant, about no bun in particular")
+
+
+def _is_for_others(case: Case) -> bool:
+    """Whether a colleague wrote to somebody outside and we only got a copy: what it says is not said to us."""
+    house = case.house
+    ours = {*house.own_addresses, house.list_address, *house.people_by_address}
+    return any(a.address not in ours and not _is_token(a.address, house) for a in case.message.to if a.address)
 
 
 def _reply(case: Case) -> Reply:
@@ -525,11 +537,22 @@ def plain_subject(subject: str) -> str:
 
 
 _NO_WORDS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
+SHORT = 60  # characters of words: what is shorter does not tell one request from another
 
 
 @lru_cache(maxsize=4)  # asked for when a request comes in, and again when it is stored
 def fingerprint(text: str) -> str:
     """A hash of what a text says, whatever its wrapping; "" for a text too short to tell requests apart."""
-    text = text[:4000]
-    words = " ".join(text.translate(_NO_WORDS).split() if text.isascii() else re.findall(r"\w+", text)).lower()
-    return hashlib.sha256(words.encode()).hexdigest()[:24] if len(words) >= 60 else ""
+    words = _bare_words(text[:4000])
+    return hashlib.sha256(words.encode()).hexdigest()[:24] if len(words) >= SHORT else ""
+
+
+def says_nothing_new(text: str, known: Iterable[str]) -> bool:
+    """Whether what a text says has been said before: the same words, or a longer passage of what is known."""
+    words = _bare_words(text)
+    before = [_bare_words(each) for each in known]
+    return words in before or (len(words) >= SHORT and any(f" {words} " in f" {each} " for each in before))
+
+
+def _bare_words(text: str) -> str:
+    return " ".join(text.translate(_NO_WORDS).split() if text.isascii() else re.findall(r"\w+", text)).lower()

@@ -85,6 +85,7 @@ class World:
     business_developer: str = ""
     taken_recently: Mapping[str, int] = field(default_factory=dict)  # buns taken in the last 90 days
     last_taken: Mapping[str, datetime] = field(default_factory=dict)
+    former: Mapping[str, str] = field(default_factory=dict)  # names of those who have left the roster, by key
 
     def after(self, moment: datetime, span: Span) -> datetime:
         return self.calendar.add(moment, span)
@@ -95,7 +96,7 @@ class World:
 
     def name(self, key: str) -> str:
         person = self.people.get(key)
-        return person.name if person else key
+        return person.name if person else self.former.get(key, key)
 
     def names(self, keys: Iterable[str]) -> tuple[str, ...]:
         return tuple(self.name(key) for key in keys)
@@ -137,6 +138,9 @@ class Cue:
     confirmed: bool = False  # was unproven when it came in, and has been confirmed since
     carried: tuple[Carried, ...] = ()  # files that came with a client's mail
     by: str = ""  # "operator" when typed at the router itself
+    client: str = ""  # the client's address, where a mail that joins a lead names it
+    client_name: str = ""
+    language: str = ""  # the client's
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,14 @@ Who writes: a consultant's key, or any other word for a client (acme is acme@acm
     bo -> list: BUN: subject | text   … or to the collective's list, with the router subscribed
     bo forwards acme: Help | text     a colleague forwards a client's mail
     bo -> acme about bun 1: text      a colleague writes to the client, the bun's address in Cc
+    bo -> acme, hello in Cc: subject | text   … or without any thread, the shared address in Cc
+    cto@acme.example answers that mail: text  to its writer, the shared address in Cc
     acme -> bun 1: text               the client answers the router's last mail on that bun
     acme's robot -> bun 1: text       … and so does an out-of-office
     unproven bo -> bun 1: mine        a mail that says it is from bo, and is not proven
     stranger x@y.example -> bun 1: …  from an address that is on no roster, on the colleagues' thread
     bounce of bo / bounce of acme on bun 1
+    bounce of acme on bun 1, naming team@host.example   … with the mailbox that it was forwarded to, or "naming nobody"
     bo confirms / bo answers: yes     the answer to the last question with a secret
     imap is down / imap is back       mail waits on the server; nothing is heard, nothing falls due
     smtp is down / smtp is back       mail waits in the outbox
@@ -444,6 +447,19 @@ def _to_client(reader: Reader, m: re.Match[str]) -> None:
     reader.post(m["who"].lower(), lead.client, f"Re: {lead.subject}", m["text"], cc=cc)
 
 
+def _to_outsider(reader: Reader, m: re.Match[str]) -> None:
+    subject, _, text = m["text"].partition(" | ")
+    reader.post(m["who"].lower(), reader.address(m["to"].lower()), subject, text.replace(" / ", "\n\n"), cc=SHARED)
+
+
+def _answers_that(reader: Reader, m: re.Match[str]) -> None:
+    """An answer to the mail that was delivered last, which somebody other than the router wrote."""
+    that = read_message(reader.play.delivered)
+    headers = {"In-Reply-To": that.message_id}
+    to, subject = that.sender.address, f"Re: {that.subject.removeprefix('Re: ')}"
+    reader.post(m["who"].lower(), to, subject, m["text"], cc=SHARED, headers=headers)
+
+
 def _robot(reader: Reader, m: re.Match[str]) -> None:
     number = int(m["bun"])
     who = m["who"].lower()
@@ -465,13 +481,15 @@ def _bounce(reader: Reader, m: re.Match[str]) -> None:
         lead = reader.play.open().store.lead(number)
         assert lead is not None
         address, found = lead.client, reader.play.last[number, "client"]
+    address = m["named"] or address
+    named = "" if address == "nobody" else f"Final-Recipient: rfc822; {address}\r\n"
     raw = (
         f"From: MAILER-DAEMON@mx.{house.domain}\r\nTo: {SHARED}\r\nSubject: Undelivered Mail Returned to Sender\r\n"
         f"Message-ID: <bounce{reader.play.uid}@mx>\r\nDate: Mon, 02 Mar 2026 09:00:00 +0000\r\nMIME-Version: 1.0\r\n"
         'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n--b\r\n'
         "Content-Type: text/plain\r\n\r\nThe mail could not be delivered: user unknown\r\n--b\r\n"
         "Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx\r\n\r\n"
-        f"Final-Recipient: rfc822; {address}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b\r\n"
+        f"{named}Action: failed\r\nStatus: 5.1.1\r\n\r\n--b\r\n"
         f"Content-Type: text/rfc822-headers\r\n\r\nMessage-ID: {found.message_id}\r\n\r\n--b--\r\n"
     )
     reader.play.deliver(raw.encode())
@@ -593,8 +611,10 @@ _LINES: list[tuple[str, Callable[[Reader, re.Match[str]], None]]] = [
     (r"stranger (?P<who>\S+) -> bun (?P<bun>\d+): (?P<text>.*)", _stranger),
     (r"(?P<who>\w+) forwards (?P<client>\w+)(?: above “(?P<above>[^”]*)”)?: (?P<text>.*)", _forwards),
     (r"(?P<who>\w+) -> \w+ about bun (?P<bun>\d+): (?P<text>.*)", _to_client),
+    (r"(?P<who>\w+) -> (?P<to>\w+), hello in Cc: (?P<text>.*)", _to_outsider),
+    (r"(?P<who>\S+) answers that mail: (?P<text>.*)", _answers_that),
     (r"(?P<who>\w+)'s robot -> bun (?P<bun>\d+): (?P<text>.*)", _robot),
-    (r"bounce of (?P<who>\w+) on bun (?P<bun>\d+)", _bounce),
+    (r"bounce of (?P<who>\w+) on bun (?P<bun>\d+)(?:, naming (?P<named>\S+))?", _bounce),
     (r"(?P<who>\w+) answers the question: (?P<text>.*)", _confirms),
     (r"(?P<what>imap|smtp|router) is down", _down),
     (r"(?P<what>imap|smtp|router) is back", _back),

@@ -100,6 +100,7 @@ NAMELESS = replace(OWN, client="", client_name="")
 DOUGH = bun(status=Status.DOUGH, stage="", owner="anna", own="anna", timers={})
 EATEN = replace(TAKEN, status=Status.EATEN, ended_at=NOW, ended_as="eaten")
 THROWN = bun(status=Status.THROWN, stage="", ended_at=NOW, ended_as="thrown", timers={})
+WITHDRAWN = replace(THROWN, ended_as="withdrawn")
 COOKIE = bun(status=Status.COOKIE, stage="", ended_at=NOW, ended_as="cookie", timers={})
 LONG = bun(
     text=REQUEST + "\n\n" + "\n\n".join(f"Point {n}: what we want is careful reading. " * 4 for n in range(1, 15))
@@ -180,7 +181,11 @@ def _to_the_list() -> Iterator[Case]:
         yield Case("outcome", TAKEN, "list", {"what": "taken", "people": ("Anna Berg",), "why": why})
     yield Case("outcome", TEAM, "list", {"what": "taken", "people": ("Anna Berg", "Bo Ek"), "why": AWARDS[3]})
     for why in ("dry", "thrown"):
-        yield Case("outcome", THROWN, "list", {"what": "thrown", "people": (), "why": why})
+        for heard, draft in ((True, False), (False, False)):
+            told = {"heard": heard, "draft": draft}
+            yield Case("outcome", THROWN, "list", {"what": "thrown", "people": (), "why": why, **told})
+    drafted = {"what": "thrown", "people": (), "why": "dry", "heard": False, "draft": True}
+    yield Case("outcome", replace(OWN, status=Status.THROWN), "list", drafted)
     yield Case("outcome", DOUGH, "list", {"what": "dough", "people": (), "why": ""})
     yield Case("outcome", EATEN, "list", {"what": "answered", "people": ("Kim Lund",), "why": ""})
     yield Case("outcome", THROWN, "@anna", {"what": "withdrawn", "people": (), "why": ""})
@@ -190,9 +195,13 @@ def _to_the_list() -> Iterator[Case]:
 def _to_the_keeper() -> Iterator[Case]:
     for because in (*DRY, "the list could not be reached: 550 no such user"):
         yield Case("decide", COOLING, "@kim", {"because": because, "by": SOON})
-    yield Case("decide", COOLING, "list", {"because": "keeper and deputy are away", "by": SOON})
+    for because in ("keeper and deputy are away", "two working days without a claim"):
+        yield Case("decide", COOLING, "list", {"because": because, "by": SOON})
     yield Case("nobody-yet", COOLING, "@kim")
-    yield Case("bun-or-cookie", bun(status=Status.DOUGH), "@kim", {"reason": "it greets nobody", "by": SOON})
+    yield Case("nobody-yet", COOLING, "list")
+    yield Case("silent", TAKEN, "list", {"name": "Anna Berg", "to_owner": False})
+    for reader in ("@kim", "list"):
+        yield Case("bun-or-cookie", bun(status=Status.DOUGH), reader, {"reason": "it greets nobody", "by": SOON})
     yield Case("owner-left", bun(), "@kim", {"name": "dee"})
     yield Case("colleague-unreachable", TAKEN, "@kim", {"name": "Anna Berg", "reason": "550 mailbox full"})
     question = {"sender": "anna@home.example", "line": "mine", "number": 3, "received": NOW}
@@ -212,7 +221,12 @@ def _to_the_keeper() -> Iterator[Case]:
 
 
 RECEIPTS: Mapping[str, tuple[tuple[Lead | None, Mapping[str, Any]], ...]] = {
-    "claim": ((bun(), {"closes": SOON}), (CONTESTED, {"closes": None}), (bun(timers={}), {"closes": None})),
+    "claim": (
+        (bun(), {"closes": SOON}),
+        (bun(), {"closes": NOW - timedelta(hours=1)}),
+        (CONTESTED, {"closes": None}),
+        (bun(timers={}), {"closes": None}),
+    ),
     "yield": ((bun(), {}), (CONTESTED, {})),
     "claim-on-dough": ((DOUGH, {}),),
     "interest": ((CONTESTED, {"people": ("Anna Berg", "Bo Ek")}),),
@@ -243,7 +257,12 @@ RECEIPTS: Mapping[str, tuple[tuple[Lead | None, Mapping[str, Any]], ...]] = {
         (NAMELESS, {"client": "", "uncertain": True}),
         (DOUGH, {"client": "maria@acme.example", "uncertain": False}),
     ),
-    "corrected": ((OWN, {"client": "maria@acme.example"}),),
+    "corrected": (
+        (OWN, {"client": "maria@acme.example", "sent": "", "heard": False}),
+        *((TAKEN, {"client": "m@acme.example", "sent": sent, "heard": True}) for sent in ("handover", "")),
+        *((bun(), {"client": "m@acme.example", "sent": sent, "heard": True}) for sent in ("ack", "reheat", "draft")),
+        (THROWN, {"client": "m@acme.example", "sent": "no", "heard": True}),
+    ),
     "undone": ((bun(), {"verb": "throw"}), (bun(), {"verb": "claim"}), (bun(), {"verb": "pass"})),
     "already-yours": ((TAKEN, {}), (TEAM, {})),
     "release": ((TAKEN, {}),),
@@ -307,7 +326,7 @@ def _to_one_colleague() -> Iterator[Case]:
     for lead, who in ((bun(), "kim"), (bun(claims=CLAIMS), "anna"), (TAKEN, "anna"), (TEAM, "bo"), (EATEN, "anna")):
         yield Case("follow-up", lead, f"@{who}", {"text": "Have you had time to look?\n\nMaria"})
     for again in (True, False):
-        for lead in (THROWN, COOKIE):
+        for lead in (THROWN, WITHDRAWN, COOKIE):
             yield Case("reopen", lead, "@kim", {"text": "Are you sure?", "again": again})
     drafts: Mapping[str, Mapping[str, Any]] = {
         "ack": {"by": SOON},
@@ -325,10 +344,12 @@ def _to_one_colleague() -> Iterator[Case]:
     for who, lead in (("anna", TAKEN), ("cy", TAKEN), ("kim", TAKEN), ("anna", CONTESTED)):
         yield Case("late-claim", lead, f"@{who}", {"name": "Cy Dahl", "received": NOW - timedelta(hours=3)})
     for who in ("kim", "anna"):
-        yield Case("joined", bun(), f"@{who}", {"owner": "kim"})
+        for found in ("", "maria@acme.example"):
+            yield Case("joined", bun(own="kim"), f"@{who}", {"owner": "kim", "found": found})
     yield Case("still-dough", DOUGH, "@anna")
     yield Case("unreachable", TAKEN, "@anna", {"reason": "maria@acme.example: 550 unknown"})
     yield Case("unreachable", OWN, "@anna", {"reason": ""})
+    yield Case("unreachable", THROWN, "@kim", {"reason": "550 unknown"})
     for lead in ALL_STATUSES:
         yield Case("not-seen", lead, "@kim", {"line": "They seem nice."})
         yield Case("unclear", lead, "@bo", {"line": "mine, if it can wait until June"})

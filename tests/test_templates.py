@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from router.commands import VERBS, read_command
-from router.compose import KINDS, LANGUAGES, TO_CLIENT
+from router.compose import KINDS, LANGUAGES, TO_CLIENT, TO_PERSON, compose
 from router.lead import Carried, Letter
 from router.protocol import ROWS
 from router.reply import MARKERS, cut_text
 from router.triage import GENERAL_VERBS
+from router.turn import Mail
 from tests.every_mail import (
     ALERTS,
     AWARDS,
@@ -34,6 +35,7 @@ from tests.every_mail import (
     Case,
     bun,
     house,
+    in_language,
     send,
     templates,
     world,
@@ -288,6 +290,33 @@ def test_every_button_writes_a_mail_that_is_understood_and_may_be_said(language:
                 seen.name,
                 command.verb,
             )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_mail_teaches_a_word_that_its_reader_would_be_refused(language: str) -> None:
+    """The list is no keeper; who withdrew has said no; an ended bun is not kept warm."""
+    said = _say(language)
+    for seen in mails(language):
+        case, taught = seen.case, {_body(link).lower() for link in _links(seen)}
+        if case.to == "list" and KINDS[case.kind].audience == TO_PERSON:
+            assert taught <= {said["claim"], said["help"]}, seen.name
+        if case.lead is not None and case.lead.ended_as == "withdrawn" and case.kind in ("reopen", "unclear"):
+            assert said["claim"] not in taught, seen.name
+        if case.lead is not None and case.lead.status == "thrown" and case.kind in ("unreachable", "not-seen"):
+            assert not taught & {said["warm"], said["withdrawn"]}, seen.name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_mail_announces_a_no_that_only_a_person_may_say(language: str) -> None:
+    base = in_language(language, house())
+    person = replace(base, terms=replace(base.terms, no_by="person"))
+    cases = [case for case in CASES if case.kind in ("decide", "last-call") and case.facts.get("because") != DRY[4]]
+    changed = 0
+    for case in cases:
+        lead = replace(case.lead, language=language) if case.lead else None
+        (mail,) = compose(Mail(case.kind, case.to, case.facts), lead, world(person), person, templates(), True)
+        changed += _seen(case, language, mail.raw).text != _seen(case, language, send(case, language).raw).text
+    assert changed == len([case for case in cases if case.to != "list" and case.facts.get("because") != DRY[3]]) + 1
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -9,7 +9,7 @@ from typing import Any
 
 from router.lead import INTEREST, STANDING, WITHDRAWN, Letter, Status, read_stamp
 from router.protocol import steps
-from router.protocol.arriving import welcome
+from router.protocol.arriving import person_answered, welcome
 from router.protocol.offered import after_withdrawal
 from router.protocol.table import ALL, ANY_ENDED, ANY_OPEN, COOKIE, DOUGH, EATEN, THROWN, find_row, row
 from router.turn import QUARTER, Cue, Turn
@@ -89,6 +89,7 @@ def _write_to_client(turn: Turn, text: str) -> None:
     if lead.client:
         turn.mail("word", "client", text=text, name=turn.world.name(turn.cue.who))
         turn.set(warmed_at=turn.cue.at)
+        person_answered(turn)
     else:
         turn.mail("please-tell", f"@{lead.owner}", about="word", facts={"text": text})
 
@@ -108,7 +109,7 @@ def send_draft(turn: Turn) -> None:
     turn.mail(lead.draft_kind, "client", **facts)
     if facts.get("by") and lead.is_open:
         turn.promise(facts["by"])
-    turn.set(draft="", draft_kind="", warmed_at=turn.cue.at, acked=lead.acked or lead.draft_kind == "ack")
+    turn.set(draft="", draft_kind="", warmed_at=turn.cue.at, acked=True)
     turn.record("draft sent to the client", why=lead.draft_kind)
 
 
@@ -133,6 +134,7 @@ def _draft_facts(turn: Turn) -> dict[str, Any]:
 def person_wrote(turn: Turn) -> None:
     turn.set(letters=(*turn.lead.letters, Letter(turn.cue.at, turn.cue.who, turn.cue.text)))
     steps.warm_up(turn)
+    person_answered(turn)
     turn.record("wrote to the client", why=turn.cue.line)
 
 

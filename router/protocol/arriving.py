@@ -91,13 +91,28 @@ def _brought_by_colleague(turn: Turn, arrival: Arrival) -> None:
 
 
 def welcome(turn: Turn) -> None:
-    """One acknowledgement per request, never two (rule 5); a person's own mail has taken its place."""
-    if turn.lead.acked:
+    """One acknowledgement per request, never two (rule 5); a person's own mail has taken its place.
+
+    A draft counts only when its owner has let it go, and while it waits there is no second one.
+    """
+    if turn.lead.acked or turn.lead.draft_kind == "ack":
         return
-    turn.set(acked=True)
     by = client_hears_by(turn)
-    if turn.tell_client("ack", by=by):
+    if turn.lead.handed_over:  # they know us by name: thanking them for their mail would come too late
+        told = turn.tell_client("reheat", because="window", by=by)
+    else:
+        told = turn.tell_client("ack", by=by)
+    if told:
+        turn.set(acked=True)
         turn.promise(by)
+
+
+def person_answered(turn: Turn) -> None:
+    """A person's own mail has left for the client: it is their acknowledgement, and nothing is offered unasked."""
+    turn.set(acked=True)
+    if turn.lead.status == Status.DOUGH and "offer" in turn.lead.timers:
+        turn.stop("offer")
+        turn.start(dough=turn.in_time(turn.world.terms.still_dough))
 
 
 registered("Arriving", "client writes", "`offered`, keeper owns, window opens", "ack → client; offer → list")
@@ -131,7 +146,33 @@ def join_double_touch(turn: Turn) -> None:
     if cue.message_id and not cue.who:
         turn.set(client_thread=(*turn.lead.client_thread, cue.message_id))
     turn.record("came in a second time, joined", why=cue.line)
-    turn.tell("joined", (turn.lead.owner, cue.who), owner=turn.lead.owner)
+    found = _learn_client(turn)
+    turn.tell("joined", (turn.lead.owner, cue.who), owner=turn.lead.owner, found=found)
+    if found:
+        _introduce(turn)
+
+
+def _learn_client(turn: Turn) -> str:
+    """The client of a lead that had no address, where this mail names them; "" when it tells nothing new."""
+    lead, cue = turn.lead, turn.cue
+    if lead.client or not cue.client:
+        return ""
+    turn.set(client=cue.client, client_name=cue.client_name or lead.client_name, language=cue.language or lead.language)
+    turn.record("client's address found", why=cue.client)
+    return cue.client
+
+
+def _introduce(turn: Turn) -> str:
+    """The first mail to an address that we did not know before: answers its kind, "" when nothing has gone."""
+    if turn.lead.handed_over and turn.lead.status == Status.TAKEN:
+        told = turn.tell_client("handover", owner=turn.lead.owner, team=turn.world.names(turn.lead.team))
+        return "handover" if told else ""
+    if turn.lead.status == Status.TAKEN or turn.lead.stage == "goodbye":
+        return ""
+    before = len(turn.mails)
+    welcome(turn)
+    sent = turn.mails[before:]
+    return sent[0].kind if sent else ""
 
 
 registered(
@@ -152,8 +193,21 @@ def offer_after_all(turn: Turn) -> None:
 
 @row("", ALL, ("correct",), says="", then="")
 def correct_client(turn: Turn) -> None:
-    """The forwarder names the client's address; nothing has reached the client before (own bun, drafts)."""
-    address = turn.cue.text
-    turn.set(client=address, client_name="" if address != turn.lead.client else turn.lead.client_name)
-    turn.record("client's address corrected", why=address)
-    turn.receipt("corrected", client=address)
+    """Its owner, or whoever brought it, names the client's address: what the client should have heard goes there."""
+    lead, address = turn.lead, turn.cue.text
+    heard = bool(lead.client) and (lead.handed_over or lead.acked or lead.warmed_at is not None)
+    sent = ""
+    if address != lead.client:
+        turn.set(client=address, client_name="")
+        turn.record("client's address corrected", why=address)
+        if heard or lead.handed_over or not lead.own:
+            turn.set(acked=False, warmed_at=None)  # whoever read the old address, it was not the client
+            sent = _introduce(turn) if lead.is_open else _say_no_again(turn)
+    turn.receipt("corrected", client=address, sent=sent, heard=heard)
+
+
+def _say_no_again(turn: Turn) -> str:
+    if turn.lead.status != Status.THROWN or not turn.lead.counts.get("no client"):
+        return ""
+    turn.mail("no", "client", text="", because=turn.lead.ended_as)
+    return "no"

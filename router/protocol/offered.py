@@ -409,7 +409,7 @@ def somebody_left_roster(turn: Turn) -> None:
     if who == turn.lead.owner:
         steps.keeper_owns(turn)
         turn.set(own="")
-        turn.record("the keeper owns it", why=f"{who} left the roster", who="router")
-        turn.tell_keeper("owner-left", name=who)
+        turn.record("the keeper owns it", why=f"{turn.world.name(who)} left the roster", who="router")
+        turn.tell_keeper("owner-left", name=turn.world.name(who))
     if turn.lead.status == Status.OFFERED:
         after_withdrawal(turn)

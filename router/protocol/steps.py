@@ -383,10 +383,12 @@ def say_no(turn: Turn, ended_as: str, text: str = "") -> None:
 
 def finish_throw(turn: Turn) -> None:
     told = turn.lead.offered_at is not None or turn.lead.on_list
+    heard = turn.cue.name == "accepted:no"
     turn.end(Status.THROWN, turn.lead.ended_as or "thrown")
     turn.record("thrown away", why=turn.lead.ended_as)
     if told:
-        turn.tell_list("outcome", what="thrown", people=(), why=turn.lead.ended_as)
+        draft = not heard and turn.lead.draft_kind == "no"
+        turn.tell_list("outcome", what="thrown", people=(), why=turn.lead.ended_as, heard=heard, draft=draft)
 
 
 def warm_up(turn: Turn) -> None:

@@ -155,7 +155,7 @@ def tell_who_has_it(turn: Turn) -> None:
      says="the owner leaves the roster", then="as “release”", mails="as “release”; keeper told")  # fmt: skip
 def owner_left(turn: Turn) -> None:
     steps.reoffer(turn, turn.cue.who, why="left the roster")
-    turn.tell_keeper("owner-left", name=turn.cue.who)
+    turn.tell_keeper("owner-left", name=turn.world.name(turn.cue.who))
 
 
 @row("Taken", (TAKEN,), ("eaten",), says="“eaten” / “done” / “won”", then="`eaten`", mails="none (digest)")
