@@ -480,7 +480,9 @@ def is_follow_up(case: Case) -> Verdict | None:
         reading = read_words(reply.text, case.house, case.incoming.received)
         reason = "a stranger on a thread that only colleagues have seen"
         return case.verdict("forged", reason, stranger=True, reply=reply, reading=reading)
-    return case.verdict("follow-up", f"from a client, by {case.thread.how}", reply=_reply(case))
+    forward = read_forward(case.message)  # what a client forwards into the thread is new to the owner
+    said = Reply(case.message.text, "", f"it forwards: {forward.how}") if forward else _reply(case)
+    return case.verdict("follow-up", f"from a client, by {case.thread.how}", reply=said)
 
 
 def is_bulk(case: Case) -> Verdict | None:

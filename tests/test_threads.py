@@ -131,6 +131,16 @@ def test_a_rewritten_message_id_leaves_the_reply_address_and_the_subject() -> No
     assert about(ANN, "References: <rewritten@provider.example>", to=IDS.reply_address(42, CLIENT)) == ("follow-up", 42)
 
 
+def test_what_a_client_forwards_into_the_thread_is_passed_on_whole() -> None:
+    body = (
+        "FYI, from our boss.\n\n---------- Forwarded message ---------\nFrom: Di <di@client.example>\nSubject: x\n\nGo!"
+    )
+    verdict = read(ANN, f"In-Reply-To: {ACK}", subject="Fwd: x", body=body)
+    assert (verdict.kind, verdict.reply and verdict.reply.text.strip()) == ("follow-up", body)
+    answer = read(ANN, f"In-Reply-To: {ACK}", body="Yes.\n\nOn 3 May 2025 10:00, Bo <bo@coll.example> wrote:\n> Go?")
+    assert answer.reply and answer.reply.text == "Yes."
+
+
 def test_an_answer_to_the_digest_is_about_no_bun() -> None:
     digest = IDS.message_id(0, "digest", "bo", 7)
     verdict = read(BO, f"In-Reply-To: {digest}", body="status", subject="Re: The week in buns")
