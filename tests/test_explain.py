@@ -18,7 +18,7 @@ KINDS = frozenset({
     "own", "duplicate", "bounce", "auto-reply", "reply", "forward", "post", "general", "forged", "bulk", "form",
     "follow-up", "request", "unreadable",
 })  # fmt: skip
-MOST = 400  # files of one call
+MOST = 200  # files of one call
 
 
 def explain(folder: Path, *words: str, typed: str = "") -> list[dict[str, Any]]:
