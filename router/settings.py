@@ -284,6 +284,7 @@ class Hours(Section):
     country: Text = ""
     subdivision: Text = ""
     closed: Dates = ()
+    show_zone: Flag = False
 
 
 class Trust(Section):
@@ -400,6 +401,7 @@ class Settings(Section):
             country=hours.country,
             subdivision=hours.subdivision,
             closed=frozenset(hours.closed),
+            show_zone=hours.show_zone,
         )
 
     def consultant(self, key: str) -> Consultant | None:

@@ -141,6 +141,7 @@ class Calendar:
     country: str = ""
     subdivision: str = ""
     closed: frozenset[date] = frozenset()
+    show_zone: bool = False  # times for people name the zone: the collective spans several
     zone: ZoneInfo = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -237,15 +238,16 @@ class Calendar:
             return span.amount * self.day_length
         return span.amount * UNITS[span.unit]
 
-    def say(self, moment: datetime, language: str, now: datetime, zone: bool = False) -> str:
+    def say(self, moment: datetime, language: str, now: datetime, zone: bool | None = None) -> str:
         """The moment for people, seen from `now`: "today 16:30", "Tuesday 14:00", "Tuesday 3 March 14:00".
 
-        `language` is a tag such as "sv" or "pt-BR"; English where we have no words. With `zone` the zone follows.
+        `language` is a tag such as "sv" or "pt-BR"; English where we have no words. With `zone`, or by the
+        calendar's own choice, the zone follows.
         """
         local = moment.astimezone(self.zone)
         ahead = (local.date() - now.astimezone(self.zone).date()).days
         said = _say_time(_words(language), local, ahead)
-        if not zone:
+        if not (self.show_zone if zone is None else zone):
             return said
         name = local.tzname() or ""
         return f"{said} ({name if name[:1].isalpha() else f'UTC{name}'})"

@@ -19,6 +19,7 @@ Who writes: a consultant's key, or any other word for a client (acme is acme@acm
 
     given list = none                 offers go to each consultant one by one
     given per_stranger = 1            a bound of [restraint]
+    given show_zone                   times name the zone
     given authenticated               senders must be proven; mails from consultants come with DMARC passed
     bo -> hello: …                    a colleague writes to the shared address, about no bun in particular
     bo -> list: BUN: subject | text   … or to the collective's list, with the router subscribed
@@ -157,7 +158,11 @@ class Play:
             name="The Collective",
             address=SHARED,
             ids=Ids(b"k" * 32, "play", SHARED),
-            calendar=Calendar(self.given.get("timezone", "Europe/Stockholm"), country=self.given.get("country", "SE")),
+            calendar=Calendar(
+                self.given.get("timezone", "Europe/Stockholm"),
+                country=self.given.get("country", "SE"),
+                show_zone="show_zone" in self.given,
+            ),
             members=self.members,
             names=_names(self.members),
             terms=Terms(**spans),
