@@ -78,7 +78,7 @@ def _render(html: str, marks_quotes: bool) -> str:
         html = _HALVES.sub(_joined, html)
     text, hides_text = _read(html, _Page(marks_quotes))
     if hides_text and not text:  # a reader who sees nothing would look at the source
-        text, _ = _read(html, _Page(marks_quotes, shows_hidden=True))
+        text, _ = _read(html[: MAX_HTML // 4], _Page(marks_quotes, shows_hidden=True))
     return text
 
 
