@@ -342,11 +342,15 @@ class Session(threading.Thread):
     def _named(self, uids: str) -> list[Mail]:
         """The mails of a UID set; `n:*` names the last one always, as RFC 3501 has it."""
         found = []
+        by_uid = {mail.uid: mail for mail in self.folder.mails}
         for part in uids.split(","):
             low, _, high = part.partition(":")
+            if not high:
+                found += [by_uid[int(low)]] if int(low) in by_uid else []
+                continue
             for mail in self.folder.mails:
                 last = mail is self.folder.mails[-1]
-                if int(low) <= mail.uid <= (mail.uid if high == "*" else int(high or low)) or (high == "*" and last):
+                if int(low) <= mail.uid <= (mail.uid if high == "*" else int(high)) or (high == "*" and last):
                     found.append(mail)
         return found
 
