@@ -171,9 +171,11 @@ class Sender:
             times.append(self._record_at)
         if self._stop_at is not None:
             times.append(self._stop_at)
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(min(times)):
-                await self._woken.wait()
+        alarm = self._loop.call_at(min(times), self._woken.set)
+        try:
+            await self._woken.wait()
+        finally:
+            alarm.cancel()
         self._woken.clear()
 
     def _turn(self) -> None:
