@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import b32encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 CODE_LENGTH = 12  # 60 bits in base 32
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # of base 32, lower-case
+_SHIFTS = tuple(range(59, 59 - 5 * CODE_LENGTH, -5))  # where each letter's bits stand in the first 64
 CLIENT, COLLEAGUES, CONFIRM, ASIDE, PROBE = "client", "us", "confirm", "aside", "probe"
 
 _TAG = re.compile(r"^(?:(?P<what>[cap]))?(?P<number>[0-9]{1,9})\.(?P<code>[a-z2-7]{12})$")
@@ -54,8 +55,8 @@ class Ids:
 
     def code(self, *facts: object) -> str:
         text = "\0".join(str(fact) for fact in (self.installation, *facts))
-        digest = hmac.digest(self.key, text.encode(), "sha256")
-        return b32encode(digest[:10])[:CODE_LENGTH].decode().lower()
+        bits = int.from_bytes(hmac.digest(self.key, text.encode(), "sha256")[:8])
+        return "".join([_LETTERS[bits >> shift & 31] for shift in _SHIFTS])
 
     # -- reply addresses ------------------------------------------------------------------------------------------
     def reply_address(self, number: int, scope: str) -> str:
