@@ -59,6 +59,9 @@ _SHORT_TEXT = 60  # characters; a text this short may be nothing but a name
 _DELIMITERS = " \t\n,:;–—-.!…)*_`\"”'"
 
 
+_ADDRESS = re.compile(r"<?(?:mailto:)?[^\s<>@]{1,64}@[^\s<>@]{1,255}>?[.,;]?")  # corrects a client's address, say
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """What somebody clearly said."""
@@ -189,6 +192,8 @@ def _judge(sight: Sight, text: str, start: int, end: int) -> Reading:
     """What the line, which is `text` from `start` to `end`, says."""
     line = sight.line
     shown = line.text.strip()
+    if _ADDRESS.fullmatch(shown):
+        return Reading(None, False, shown, "an address and nothing else")
     if not line.words:
         return Reading(None, not HANDS.isdisjoint(shown), shown, "a sign and no words")
     found = find(sight)

@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.faults import Faults, Row
+
+
+settings.register_profile("house", deadline=None)  # a busy machine is no fault; what must be quick has tests of its own
+settings.load_profile("house")
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` is looked at

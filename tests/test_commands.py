@@ -297,3 +297,9 @@ def test_any_text_is_read_without_an_exception(text: str) -> None:
 @given(st.lists(st.sampled_from(WORDS), max_size=12))
 def test_words_of_commands_in_any_order_are_read_without_an_exception(words: list[str]) -> None:
     assert read_command(" ".join(words), names=NAMES, today=WEDNESDAY).why
+
+
+@pytest.mark.parametrize("text", ["someone@else.example", "<mine@pass.example>", "mailto:pass@work.example."])
+def test_an_address_alone_is_no_command(text: str) -> None:
+    """It corrects whom a forwarded mail came from; its words are nobody's."""
+    assert read_command(text, names=NAMES, today=WEDNESDAY).command is None
