@@ -12,7 +12,6 @@ from hypothesis import settings
 
 from tests.faults import Faults, Row
 
-
 settings.register_profile("house", deadline=None)  # a busy machine is no fault; what must be quick has tests of its own
 settings.load_profile("house")
 
