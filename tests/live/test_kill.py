@@ -137,10 +137,8 @@ def torture(tmp_path: Path, dovecot: Dovecot, kills: int, seed: int, counts: tup
 
 
 def note_kills(figures: dict[str, int], fault: Callable[..., None]) -> None:
-    note = f"{figures['requests']} requests, {figures['claims']} claims; doubled under the same Message-ID"
-    fault(
-        "killed (SIGKILL) at a named step or at random", tries=figures["kills"], doubled=figures["doubled"], note=note
-    )
+    name, note = "killed (SIGKILL) at a named step or at random", "doubled under the same Message-ID"
+    fault(name, tries=figures["kills"], doubled=figures["doubled"], note=note)
 
 
 @pytest.mark.short
