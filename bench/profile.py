@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import router.arrivals
 import router.compose
-import router.decide
 import router.office
 import router.triage
 from bench.mails import requests
@@ -48,8 +48,8 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (router.triage, "bulk_reason", "triage: bulk"),
     (router.triage, "form_letter_reason", "triage: form letters"),
     (router.office, "decide", "deciding"),
-    (router.decide, "guess_language", "deciding: the client's language"),
-    (router.decide, "fingerprint", "deciding: whether it came twice"),
+    (router.arrivals, "guess_language", "deciding: the client's language"),
+    (router.arrivals, "fingerprint", "deciding: whether it came twice"),
     (router.office, "compose", "writing mails: the rest"),
     (router.compose, "facts_for", "writing mails: facts"),
     (router.compose.Templates, "render", "writing mails: templates"),

@@ -25,7 +25,7 @@ from router.almanac import Almanac, Daily, Every, Monthly, Rhythm, Weekly
 from router.canary import NOTE, Canary, from_doc, to_doc
 from router.compose import TemplateFault
 from router.config import Settings
-from router.decide import Decision
+from router.decision import Decision
 from router.digest import monthly_mail, weekly_mail
 from router.health import this_host
 from router.ids import PROBE

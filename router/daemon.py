@@ -23,7 +23,7 @@ from router.almanac import Almanac
 from router.bell import Bell
 from router.clerk import Clerk
 from router.config import Settings
-from router.decide import GONE
+from router.decision import GONE
 from router.health import notify
 from router.inbox import Fetched, Inbox, InboxError, Met
 from router.journal import StoreError, StoreFull

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from router import happiness
 from router.compose import LANGUAGES, TemplateFault, Templates
-from router.decide import Decision
+from router.decision import Decision
 from router.house import House
 from router.lead import ENDED, Event, Lead, Status
 from router.marks import clean_line, to_text

@@ -21,7 +21,8 @@ from datetime import datetime, timedelta
 from router import protocol
 from router.commands import Command
 from router.compose import Outgoing, Templates, compose
-from router.decide import Decision, decide, of_outcome
+from router.decide import decide
+from router.decision import Decision, of_outcome
 from router.house import House
 from router.inbox import Met
 from router.journal import StoreError

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.decide import Decision
+from router.decision import Decision
 from router.erasure import ERASED, Subject, full_name, strike, without_client, without_words
 from router.headers import read_date
 from router.journal_repair import damaged_copies

@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from router.arrivals import FREE_MAIL
 from router.compose import Templates
-from router.decide import FREE_MAIL, Decision
+from router.decision import Decision
 from router.digest import (
     Books,
     Digest,

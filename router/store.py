@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from router import happiness, progress
+from router.arrivals import FREE_MAIL
 from router.compose import Outgoing
-from router.decide import FREE_MAIL, Decision
+from router.decision import Decision
 from router.delivery import Mail
 from router.journal import Change, JournalDB
 from router.journal_files import not_kept, put_file

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from router.decide import Decision
+from router.decision import Decision
 from router.export import TABLES, export_csv, export_ics, export_json
 from router.lead import Claim, Pass
 from router.store import Store

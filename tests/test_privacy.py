@@ -17,7 +17,7 @@ import pytest
 from router import privacy
 from router.clerk import Clerk, leave_request
 from router.config import load
-from router.decide import Decision
+from router.decision import Decision
 from router.erasure import ERASED, Subject, without_client, without_words
 from router.house import Bounds
 from router.lead import Claim, Event, Lead, Letter, Pending, Status

@@ -20,7 +20,7 @@ from router import progress, terminal
 from router.compose import LANGUAGES
 from router.config import load
 from router.counter import Sorry, ask_daemon, open_office
-from router.decide import Decision
+from router.decision import Decision
 from router.lead import Event, Lead
 from router.office import NotDone
 from router.report import report

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from router.compose import LANGUAGES
-from router.decide import Decision
+from router.decision import Decision
 from router.lead import Event, Lead, Status
 from router.people import build_world
 from router.store import Store

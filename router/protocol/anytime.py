@@ -231,7 +231,7 @@ def take_note(turn: Turn) -> None:
     "Any open lead",
     ANY_OPEN,
     ("client writes",),
-    says="client writes again",
+    says="client writes again, on the thread or under the same subject",
     then="appended",
     mails="→ owner and claimants, with the client and the bun's address in Reply-To; "
     "the list reads it in its next mail",

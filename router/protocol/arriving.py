@@ -136,7 +136,7 @@ registered("Arriving", "consultant writes with the DOU prefix", "`dough`, that c
     "Arriving",
     ANY_OPEN,
     ("joined",),
-    says="the same text, or the same client and subject, while open",
+    says="the same text, or a colleague brings the same client and subject, while open",
     then="joined; owner and clocks unchanged",
     mails="one line → owner and forwarder; no ack, no offer",
 )
