@@ -449,7 +449,7 @@ class Office:
         because = "away" if old and not world.is_here(old) else "back" if self.store.note("stands in") else "week"
         passed = []
         for lead in self.store.open_leads():
-            if old and lead.owner == old and not lead.own and str(lead.status) != "taken":
+            if old and lead.owner == old != lead.own and str(lead.status) != "taken":
                 outcome = protocol.advance(lead, Cue("keeper turns", self.clock(), who=new), world)
                 self.commit(of_outcome("rota", outcome))
                 passed.append(outcome.lead)
