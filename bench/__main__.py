@@ -49,7 +49,7 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs are compiled once, as where they are installed
     began = time.monotonic()
     try:
-        rows = measure(arguments)
+        rows, failed = measure(arguments)
     except ServerMissing as missing:
         print(missing)
         return 1
@@ -58,20 +58,27 @@ def main() -> int:
     took = time.monotonic() - began
     print(f"\n{machine['cores']} cores, an fsync takes {machine['fsync_ms']:.2f} ms; {took / 60:.1f} minutes in all")
     figures = [{"what": r.name, "values": r.values, "reach": r.reach, "at_least": r.at_least} for r in rows]
-    (OUT / "bench.json").write_text(json.dumps({"machine": machine, "rows": figures}, indent=1))
-    return 0
+    (OUT / "bench.json").write_text(json.dumps({"machine": machine, "rows": figures, "failed": failed}, indent=1))
+    if failed:
+        print(f"not measured: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
-def measure(arguments: argparse.Namespace) -> list[Row]:
+def measure(arguments: argparse.Namespace) -> tuple[list[Row], list[str]]:
+    """The rows, and the names of those that could not be measured."""
     rows: list[Row] = []
     with Dovecot() as dovecot, SmtpSink() as sink:
         bench = Bench(dovecot, sink, arguments.mails, arguments.rounds, arguments.leads)
         for name in arguments.only or ROWS:
             began = time.monotonic()
             print(f"{name}: {(ROWS[name].__doc__ or ROWS[name].__name__).splitlines()[0]}", flush=True)
-            rows += ROWS[name](bench)
+            try:
+                rows += ROWS[name](bench)
+            except Exception as error:  # one row that fails takes no other with it
+                print(f"  failed: {type(error).__name__}: {error}", flush=True)
+                bench.failed.append(name)
             print(f"  {time.monotonic() - began:.0f} s", flush=True)
-    return rows
+    return rows, bench.failed
 
 
 def print_table(rows: list[Row]) -> None:

@@ -64,7 +64,7 @@ class Bench:
     rounds: int
     leads: int
     _users: int = 0
-    told: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)  # rows that could not be measured
 
     def user(self) -> str:
         """A mailbox that nobody has used."""

@@ -73,7 +73,10 @@ class Moments:
 
     def after(self, moment: float) -> float:
         """Milliseconds from `moment` to what happened next."""
-        return (next(each for each in self._moments if each > moment) - moment) * 1000
+        later = [each for each in self._moments if each > moment]
+        if not later:
+            raise RuntimeError("nothing was heard of the last mail")
+        return (later[0] - moment) * 1000
 
     def __len__(self) -> int:
         return len(self._moments)
