@@ -45,7 +45,8 @@ from router.view import Aside, Held, PersonState, Seen
 CLOCK_KINDS = frozenset(
     {"offer", "back", "second-call", "last-call", "no", "gathered", "handover-owner", "decide", "contest", "unless"}
 )
-OVERTAKES = frozenset({"reheat", "decide", "nudge", "silent"})
+# While mail waits, a newer one of these says all that an older would: no burst of mails for one bun.
+OVERTAKES = {"reheat": ("reheat", "ack"), "decide": ("decide",), "nudge": ("nudge",), "silent": ("silent",)}
 LEADS_IN_MEMORY = 256  # parsed leads kept at hand; they are frozen, so sharing them is safe
 
 
@@ -393,10 +394,10 @@ class Store:
         return self._flying.get(row) or self._doc("outbox", row)
 
     def _drop_overtaken(self, mail: Outgoing) -> None:
-        """While mail waits, a newer one of its kind says all that the older would: no burst of mails for one bun."""
+        """What waits and would say less than `mail` never leaves (PROTOCOL "Time")."""
         for row in list(self._rows_of.get(mail.lead, ())):
             doc = self._doc("outbox", row)
-            if doc and row not in self._flying and (doc["kind"], doc["to"]) == (mail.kind, mail.to):
+            if doc and row not in self._flying and doc["kind"] in OVERTAKES[mail.kind] and doc["to"] == mail.to:
                 self._forget_row(row, mail.lead)
 
     def _forget_row(self, row: int, lead: int) -> None:
