@@ -447,6 +447,7 @@ class Office:
         if old == new:
             return
         because = "away" if old and not world.is_here(old) else "back" if self.store.note("stands in") else "week"
+        number = int(self.store.note("passes") or 0) + 1
         passed = []
         for lead in self.store.open_leads():
             if old and lead.owner == old != lead.own and str(lead.status) != "taken":
@@ -455,12 +456,12 @@ class Office:
                 passed.append(outcome.lead)
         mails = []
         if old and passed:
-            facts = {"leads": tuple(passed), "because": because, "slot": self.clock().isoformat()}
+            facts = {"leads": tuple(passed), "because": because, "slot": f"pass {number}"}
             for key, other in ((new, old), (old, new)):
                 if key in self.house.members:
                     told = {**facts, "incoming": key == new, "other": world.name(other)}
                     mails.append((Mail("rota", f"@{key}", told), None))
-        notes = {"keeper": new, "stands in": int(because == "away")}
+        notes = {"keeper": new, "stands in": int(because == "away"), "passes": number}
         self.commit(Decision("rota", f"{new} is keeper", mails=tuple(mails), notes=notes))
 
     # -- typed at the router itself ----------------------------------------------------------------------------------
