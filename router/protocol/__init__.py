@@ -96,6 +96,8 @@ _WHILE_AWARDED = frozenset({"handover", "handover-owner", "outcome"})
 
 def is_outgrown(kind: str, to: str, lead: Lead) -> bool:
     """Whether an unsent mail of `kind` has been overtaken by what happened to its lead since."""
+    if kind in ("second-call", "nobody-yet") and lead.stage in ("last-call", "goodbye"):
+        return True
     if kind in _WHILE_OFFERED:
         return lead.status != Status.OFFERED or (kind == "last-call" and lead.stage not in ("last-call", "dry"))
     if kind in _WHILE_TAKEN:
