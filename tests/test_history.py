@@ -56,7 +56,7 @@ def _recorded() -> Iterator[tuple[str, str]]:
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            place = {"record": 0, "_noted": 1, "Event": 1}.get(name)
+            place = {"record": 0, "noted": 1, "Event": 1}.get(name)
             if place is None or len(node.args) <= place:
                 continue
             whys = [each.value for each in node.keywords if each.arg == "why"]

@@ -151,7 +151,7 @@ def _codes(pattern: str, *files: str) -> set[str]:
 
 
 def test_every_receipt_of_the_protocol_has_a_case() -> None:
-    given = _codes(r'\.receipt\(\s*"([\w-]+)"', "protocol/*.py") | _codes(r'"what": "(away|back|skills)"', "decide.py")
+    given = _codes(r'\.receipt\(\s*"([\w-]+)"', "protocol/*.py") | _codes(r'"what": "(away|back|skills)"', "general.py")
     waiting = {"warm", "send", "throw", "eaten", "lost", "withdrawn", "cookie"}  # wait_for_undo names its own verb
     assert given | waiting == set(RECEIPTS)
 
