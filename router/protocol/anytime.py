@@ -47,7 +47,7 @@ def join_team(turn: Turn) -> None:
         return
     turn.set(joined=tuple(dict.fromkeys((*lead.joined, *(f"{host} {who}" for host in hosts)))))
     turn.record("joins " + ", ".join(turn.world.names(hosts)), why=f"“{turn.cue.line}”")
-    if lead.status == Status.TAKEN and set(hosts) & set(lead.team):
+    if lead.status == Status.TAKEN:  # its hosts are its team
         turn.set(team=tuple(dict.fromkeys((*lead.team, who))))
         turn.tell("handover-owner", [who], owner=lead.owner, team=turn.world.names(turn.lead.team))
     turn.receipt("join", people=turn.world.names(hosts))
