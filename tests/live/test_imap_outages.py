@@ -134,7 +134,7 @@ def suffer(outage: Outage, wire: Wire, name: str, hours: int = 0) -> float:
 
 
 @pytest.mark.short
-@pytest.mark.parametrize("name", ["wrong password"])
+@pytest.mark.parametrize("name", ["stopped and started", "wrong password"])
 def test_an_outage_means_one_alert_one_all_clear_and_nothing_lost(
     outage: Outage, wire: Wire, name: str, fault: Callable[..., None]
 ) -> None:
