@@ -38,7 +38,7 @@ from router.trouble import Troubles
 log = logging.getLogger("router")
 
 BATCH = 64  # mails under one fsync, when so many lie waiting
-FILE_BATCH = 250
+FILE_BATCH = 800  # as many as one command of inbox.py names
 OTHERS_EVERY = timedelta(minutes=1)  # how often folders without IDLE are read
 DISK_AGAIN = 5.0  # seconds between two tries to write on a full disk
 

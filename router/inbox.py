@@ -47,6 +47,7 @@ HEAD_BYTES = 1_000_000  # of the header, and of the first text part, of a mail t
 BATCH = 800
 SLICES = (0.1, 1.0, 30.0)  # seconds of waiting, one after another, after a pass that found something
 SELECT_AGAIN = 600.0  # seconds after which a folder is selected anew: see _select
+LIST_AGAIN = 60.0  # seconds for which a folder that was not there is believed to be missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class Inbox:
         self._prefix, self._separator = "", "/"
         self._selected = self._idle_folder = ""
         self._selection: dict[bytes, Any] = {}
-        self._selected_at = 0.0
+        self._selected_at = self._listed_at = -math.inf  # monotonic seconds
         self._covered: dict[str, int] = {}  # folder -> below which UID everything was searched for
         self._calm = 0  # index into SLICES
 
@@ -158,7 +159,7 @@ class Inbox:
                 yield server
         except InboxError as error:
             if error.kind == "folder":  # what we knew of the folders is out of date
-                self._folders = {}
+                self._folders, self._listed_at = {}, -math.inf
             raise
 
     @property
@@ -181,13 +182,17 @@ class Inbox:
             listed = server.listing()
             personal = server.namespace().personal if "NAMESPACE" in self.capabilities else None
         self._folders = {name: flags for flags, _, name in listed if not _CLOSED.intersection(flags)}
+        self._listed_at = time.monotonic()
         self._separator = next((separator.decode() for _, separator, _ in listed if separator), "/")
         self._prefix = personal[0][0] if personal else ""
         return list(self._folders)
 
     def has_folder(self, folder: str) -> bool:
-        """Whether it is there, by the name that the configuration gives it. Raises InboxError."""
-        if not self._is_listed(folder):
+        """Whether it is there, by the name that the configuration gives it; within a minute of its making.
+
+        Raises InboxError.
+        """
+        if not self._is_listed(folder) and time.monotonic() - self._listed_at >= LIST_AGAIN:
             self.folders()
         return self._is_listed(folder)
 

@@ -231,7 +231,7 @@ class TestFiling:
             assert len(other.search(None, "KEYWORD", "$BunHandled")[1][0].split()) == 1
         inbox.close()
 
-    def test_folders_are_made_once_with_any_letters(self, mailbox: Mailbox) -> None:
+    def test_folders_are_made_once_with_any_letters(self, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
         names = ["Buns/Handled", "Buns/Karantän", "Åäö & co", "INBOX"]
         assert mailbox.inbox.ensure_folders(names) == names[:3]
         assert mailbox.inbox.ensure_folders(names) == []
@@ -240,6 +240,8 @@ class TestFiling:
         assert all(other.has_folder(name) for name in names)
         assert not other.has_folder("Later")
         mailbox.inbox.ensure_folders(["Later"])
+        assert not other.has_folder("Later"), "within a minute the list of folders is not asked for again"
+        monkeypatch.setattr("router.inbox.LIST_AGAIN", 0.0)
         assert other.has_folder("Later")
         other.append("Åäö & co", mail())
         assert bodies(other, "Åäö & co") == [mail()]
