@@ -224,7 +224,8 @@ def _command(sight: Sight, found: Found, text: str, start: int) -> Command:
     if found.verb == "claim" and found.closed > found.end:
         captures += sight.captures("company", found.end)
     places = {slot: (first, end) for slot, first, end in captures}
-    named = sight.named.get(places.get("who") or places.get("whose") or (-1, -1))
+    place = places.get("who") or places.get("whose")
+    named = sight.who(found, *place) if place else None
     return Command(
         found.verb,
         sight.line.text.strip(),

@@ -129,6 +129,18 @@ def test_other_words_below_a_claim_leave_it(text: str) -> None:
     assert command is not None and command.verb == "claim"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mine! Have done two such migrations with Volvo.",  # names and words of one's work are known
+        "Pass, but thanks for thinking of me",  # "of" is a condition in Dutch, which this is not
+        "Meins! Viele Grüße, Bo, Bäckerei-Consulting",  # what follows a closing is not read
+    ],
+)
+def test_talk_of_ones_work_leaves_a_command_clear(text: str) -> None:
+    assert read(text).command is not None
+
+
 @pytest.mark.parametrize("text", ["Been there, done that - I'll take it!", "Aloitan heti, otan tämän", "Wow, mine"])
 def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
     command = read(text).command
@@ -152,6 +164,12 @@ def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
         "puedo tenerlo",
         "De sa den er min",
         "min - bare tull",
+        "C'est pour moi, je paie",  # the round of drinks, not the bun
+        "Jeg giver en omgang, den er min",
+        "Posso ficar com ele",  # only a question mark would tell it from a question
+        "Mine, the umbrella",
+        "It's mine, the zebra on the photograph",  # nobody knows what is said of a word that is in no table
+        "The zebra was here first, mine",
     ],
 )
 def test_what_precedes_or_follows_can_take_a_claim_away(text: str) -> None:
@@ -196,6 +214,37 @@ def test_a_first_name_of_two_people_is_nobody_we_know() -> None:
     assert command is not None and command.who == () and command.unknown == "Anna"
     command = read_command("award Anna Berg", names=names).command
     assert command is not None and command.who == ("a2",)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("Jätän tämän Annalle", "anna"),
+        ("Annan tämän Pekalle", "pekka"),
+        ("Jätän tämän Virtaselle", "pekka"),
+        ("Haluaisin Bon mukaan", "bo"),
+        ("Oddaję to Annie", "anna"),
+        ("Oddaję to Markowi Kowalskiemu", "marek"),
+        ("Chcę to zrobić z Anną", "anna"),
+        ("Lo lascio ad Anna", "anna"),
+    ],
+)
+def test_a_name_is_known_in_the_cases_of_its_language(text: str, key: str) -> None:
+    names = [*NAMES, ("pekka", "Pekka Virtanen"), ("marek", "Marek Kowalski")]
+    command = read_command(text, names=names).command
+    assert command is not None and command.who == (key,)
+
+
+def test_the_case_of_one_language_is_another_persons_name_in_the_next() -> None:
+    for text in ("award Annie", "yours Annie"):
+        command = read(text).command
+        assert command is not None and command.who == () and command.unknown == "Annie", text
+
+
+def test_a_case_form_of_two_people_is_nobody_we_know() -> None:
+    names = [("a1", "Anna Alm"), ("a2", "Anna Berg")]
+    command = read_command("Jätän tämän Annalle", names=names).command
+    assert command is not None and command.who == () and command.unknown == "Annalle"
 
 
 def test_a_name_alone_is_no_command_even_if_it_means_mine_somewhere() -> None:

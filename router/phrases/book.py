@@ -5,6 +5,7 @@ Job: tables → grammars and word lists, once for each choice of languages. Core
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -13,6 +14,7 @@ from router.phrases import LANGUAGES, Table, table
 from router.phrases.grammar import Grammar
 from router.phrases.words import MARK, fold, key, spellings, split_words
 
+_SLOT = re.compile(r"\{[\w-]+\}")
 OWN = "own"  # the language of the operator's own phrases
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 _Remarks = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]  # first word -> (the words, kind of remark)
@@ -125,6 +127,18 @@ def _own_grammar(tables: Sequence[Table], extra: Extra) -> Grammar:
     grammar = Grammar(OWN, phrases, sets)
     grammar.compile()
     return grammar
+
+
+@cache
+def vocabulary(language: str) -> frozenset[str]:
+    """Every folded word that stands anywhere in the tables of `language`; none for the operator's own phrases."""
+    if language == OWN:
+        return frozenset()
+    source = table(language)
+    texts = (
+        text for part in (source.phrases, source.sets, source.remarks, source.words, source.dates) for text in part
+    )
+    return frozenset(fold(word) for _, text in texts for word in split_words(_SLOT.sub(" ", text)))
 
 
 @cache

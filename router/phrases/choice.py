@@ -131,7 +131,7 @@ def _is_inverted(sight: Sight, found: Found) -> bool:
 
 def _is_plain(sight: Sight, found: Found, more: tuple[str, ...]) -> bool:
     """Whether nothing telling stands before `found`, in its languages."""
-    telling = {"if", "when", "but", "maybe", "said", *more} | (set() if found.verb == "pass" else {"not"})
+    telling = {"if", "when", "but", "maybe", "said", "aside", *more} | (set() if found.verb == "pass" else {"not"})
     before, book = sight.line.keys[: found.start], sight.book
     if not found.languages & {"en", OWN}:
         return not any(kind in telling for _, kind, _ in book.remarks_in(before, found.languages | {"en"}))

@@ -6,7 +6,7 @@ Losing a claim is bad, inventing one is worse: in doubt there is a doubt, and it
 
 from __future__ import annotations
 
-from router.phrases.book import OWN
+from router.phrases.book import OWN, vocabulary
 from router.phrases.choice import lead_ends
 from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, Found, Sight, command_of
 from router.phrases.words import COMMA, NONE, QUESTION, STOP
@@ -20,7 +20,7 @@ _TALK = ("chat", "closing", "greeting", "lead")
 _QUOTES = frozenset("\"“”„«»‘’'")
 
 # Kinds of remark that make a command unclear: anywhere behind it on the line, or in the same sentence.
-_ALL = frozenset({"if", "not", "but", "maybe", "said"})
+_ALL = frozenset({"if", "not", "but", "maybe", "said", "aside"})
 _ANYWHERE = {"claim": _ALL, "yes": _ALL, "pass": frozenset({"if", "said"})}
 _ELSEWHERE = frozenset({"if", "maybe", "said"})
 _DENIED = ("eaten", "send", "join", "together", "award", "undo", "yield", "release")
@@ -33,6 +33,7 @@ _CALLED = {
     "but": "a reservation",
     "maybe": "a doubt",
     "said": "reported speech",
+    "aside": "talk of other things",
 }
 
 
@@ -62,12 +63,13 @@ def doubt(sight: Sight, found: Found) -> str:
         or _remarked(sight, found, stop)
         or (_after_no(sight, found) if found.label == "no" else _after_comma(sight, found, stop))
         or _second_thought(sight, found)
+        or (_strange(sight, found) if verb == "claim" else "")
     )
 
 
 def second_thought_below(sight: Sight, found: Found) -> str:
     """What a later line, `sight`, makes unclear in the claim `found` above it: "But only if …", "Ok with Anna?"."""
-    line, languages = sight.line, _spoken(sight, found)
+    line, languages = sight.line, _spoken(sight, found, 0)
     first = 1 if line.words[0] == "ps" else 2 if line.words[:2] == ("p", "s") else 0
     stop = next((at for at in range(first, len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
     for place, kind, said in sight.book.remarks_in(line.keys[first : stop + 1], languages):
@@ -113,15 +115,48 @@ def _in_text(sight: Sight, found: Found) -> str:
 
 def _opening(sight: Sight, found: Found, place: int, kinds: tuple[str, ...]) -> str:
     """The remark of one of `kinds` with which the words at `place`, behind `found`, open; "" when they do not."""
-    remarks = sight.book.remarks_in(sight.line.keys[place : place + 5], _spoken(sight, found))
+    remarks = sight.book.remarks_in(sight.line.keys[place : place + 5], _spoken(sight, found, place))
     return next((f"{_CALLED[kind]} ({said!r})" for at, kind, said in remarks if at == 0 and kind in kinds), "")
 
 
 def _names_a_noun(sight: Sight, found: Found) -> bool:
     """In German every noun has a capital: a name there must be on the roster."""
     along = sight.captures("company", found.end) if found.closed > found.end else ()
-    named = (sight.named[first, end] for slot, first, end in (*found.captures, *along) if slot == "who")
-    return found.languages == {"de"} and any(each.unknown and not each.shared for each in named)
+    return found.languages == {"de"} and sight.holds_a_stranger(found, (*found.captures, *along))
+
+
+def _strange(sight: Sight, found: Found) -> str:
+    """A word that is in no table, before or behind the claim: nobody knows what is said with it.
+
+    Numbers, names, words with a capital (in German every noun has one) and what follows a closing do not count.
+    Behind an English keyword the rest may be of any language, but of one.
+    """
+    line = sight.line
+    signed = next((at for at in range(found.closed, len(line)) if _signs_off(sight, at)), len(line))
+    rest = [
+        at
+        for at in (*range(found.start), *range(found.closed, signed))
+        if not (line.words[at].isdigit() or sight.known_name(at) or _is_proper(sight, found, at))
+    ]
+    tongues = sight.book.languages if found.languages & {"en", OWN} else tuple(found.languages)
+    unknown = [
+        [at for at in rest if line.words[at] not in vocabulary(tongue) and line.words[at] not in vocabulary("en")]
+        for tongue in tongues
+    ]
+    return f"a word that nobody knows ({line.written(min(unknown, key=len)[0])!r})" if rest and all(unknown) else ""
+
+
+def _signs_off(sight: Sight, place: int) -> bool:
+    """Whether a letter's closing begins at `place`, behind a full stop or comma."""
+    parted = sight.line.breaks[place - 1] != NONE
+    return parted and any(label == "closing" for label, _ in sight.labels(place))
+
+
+def _is_proper(sight: Sight, found: Found, place: int) -> bool:
+    """Whether the word at `place` is the name of something: it has a capital without beginning a sentence."""
+    written = sight.line.written(place)
+    capital = written[0].isupper() and not sight.line.starts_sentence(place)
+    return capital and (found.languages != {"de"} or written.isupper())
 
 
 def _is_abbreviation(sight: Sight, found: Found) -> bool:
@@ -146,7 +181,9 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     anywhere = _ANYWHERE.get(found.verb, _ELSEWHERE)
     in_sentence = _IN_SENTENCE.get(found.verb, frozenset())
     kinds = set()
-    for place, kind, said in sight.book.remarks_in(sight.line.keys[found.closed :], _spoken(sight, found)):
+    for place, kind, said in sight.book.remarks_in(
+        sight.line.keys[found.closed :], _spoken(sight, found, found.closed)
+    ):
         kinds.add(kind)
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
         if kind in ("when", "later") and place == 0 and found.verb == "claim" and same:
@@ -156,11 +193,15 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     return "a second thought" if found.verb == "pass" and {"but", "able"} <= kinds else ""
 
 
-def _spoken(sight: Sight, found: Found) -> frozenset[str]:
-    """The languages whose remarks count: the command's own and English; all of them behind an English keyword."""
-    if found.languages & {"en", OWN}:
-        return frozenset(sight.book.remarks)
-    return found.languages | {"en"}
+def _spoken(sight: Sight, found: Found, start: int) -> frozenset[str]:
+    """The languages whose remarks from the word `start` on count: the command's own and English.
+
+    Behind an English keyword the rest may be of any language, unless all its words are English.
+    """
+    if not found.languages & {"en", OWN}:
+        return found.languages | {"en"}
+    english = all(word in vocabulary("en") for word in sight.line.words[start:])
+    return frozenset({"en"}) if english else frozenset(sight.book.remarks)
 
 
 def _after_comma(sight: Sight, found: Found, stop: int) -> str:
@@ -171,7 +212,7 @@ def _after_comma(sight: Sight, found: Found, stop: int) -> str:
     if end >= len(line) or line.breaks[end - 1] != COMMA:
         return ""
     alone = found.label.endswith("-alone")
-    harmless = sight.says(end, sight.book.safe, _spoken(sight, found)) or sight.says(
+    harmless = sight.says(end, sight.book.safe, _spoken(sight, found, end)) or sight.says(
         end, sight.book.reasons, found.languages
     )
     if not found.bare or (harmless and not alone) or sight.is_name(end):

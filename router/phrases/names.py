@@ -2,7 +2,8 @@
 
 Job: say which consultants are named at a word of a line, and where the naming ends. Core: no I/O, no clock, no logging.
 Invariants: a part of a name ("Anna") counts when it is one person's only; shared by two it names nobody we know. A word
-that is on no list is taken for a name only when it is written with a capital.
+that is on no list is taken for a name only when it is written with a capital; before that it is looked up among the
+forms that Finnish and Polish give a name ("Annalle", "Annie", "Bergin"). A form that two people share names neither.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import lru_cache
 
 from router.phrases.words import COMMA, NONE, Line, fold, split_words
 
+DECLINING = frozenset({"fi", "pl"})  # languages in whose phrases the case forms of a name count
 _MOST_NAMES = 6
 _LONGEST_UNKNOWN = 2  # words: "Kalle", "Kalle Berg"
 
@@ -25,6 +27,7 @@ class Named:
     keys: tuple[str, ...]
     unknown: str = ""
     shared: bool = False  # `unknown` is the name of two people on the roster
+    declined: str = ""  # as written, if only Finnish or Polish make it their name: "Annie"
 
 
 class People:
@@ -33,6 +36,7 @@ class People:
     def __init__(self, names: Sequence[tuple[str, str]]) -> None:
         self._whole: dict[tuple[str, ...], set[str]] = {}
         self._parts: dict[tuple[str, ...], set[str]] = {}
+        self._forms: dict[str, set[str]] = {}  # a case form of one word of a name -> whose it may be
         self._longest = 1
         for key, name in names:
             for alias in (name, key):
@@ -43,6 +47,8 @@ class People:
                 for word in words if len(words) > 1 else ():
                     if len(word) > 1:
                         self._parts.setdefault((word,), set()).add(key)
+                for form in (form for word in words if len(word) > 1 for form in case_forms(word)):
+                    self._forms.setdefault(form, set()).add(key)
 
     def known(self, line: Line, place: int) -> Iterator[tuple[int, frozenset[str]]]:
         """Every name of the roster that begins at the word `place`: where it ends, and whose it may be."""
@@ -80,7 +86,8 @@ class People:
             return
         for other in self._one(line, following, nobody):
             both = tuple(dict.fromkeys(named.keys + other.keys))
-            joined = Named(other.end, both, named.unknown or other.unknown, named.shared or other.shared)
+            unknown, shared = named.unknown or other.unknown, named.shared or other.shared
+            joined = Named(other.end, both, unknown, shared, named.declined or other.declined)
             yield from self._more(line, joined, nobody, joins, count + 1)
             break
 
@@ -94,6 +101,9 @@ class People:
                 yield Named(end, (), " ".join(line.written(at) for at in range(place, end)), shared=True)
         if known:
             return
+        for end, owners in self._declined(line, place):
+            yield Named(end, owners, declined=line.text[line.spans[place][0] : line.spans[end - 1][1]])
+            return
         for end in range(place + 1, min(place + _LONGEST_UNKNOWN, len(line)) + 1):
             written = line.written(end - 1)
             if not written[0].isupper() or line.words[end - 1] in nobody:
@@ -101,6 +111,57 @@ class People:
             if end - 1 > place and (line.breaks[end - 2] or any(self.known(line, end - 1))):
                 return
             yield Named(end, (), line.text[line.spans[place][0] : line.spans[end - 1][1]])
+
+    def _declined(self, line: Line, place: int) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """The longest name in a case of its language that begins at `place`, with a capital: "Anny Svensson"."""
+        fit: set[str] = set()
+        end = place
+        while end < len(line) and line.written(end)[0].isupper() and not (end > place and line.breaks[end - 1]):
+            word = line.words[end]
+            keys = self._forms.get(word, set()) | (self._parts.get((word,), set()) if end > place else set())
+            if not keys or (fit and not fit & keys):
+                break
+            fit, end = (fit & keys if fit else set(keys)), end + 1
+        if len(fit) == 1:
+            yield end, tuple(fit)
+
+
+_FINNISH = ("n", "a", "ta", "lle", "lla", "lta", "ssa", "sta", "an", "en", "in", "on", "un", "yn", "hin", "na", "ksi")
+_POLISH_A = ("y", "i", "ie", "e", "o", "u", "iu", "owi")  # Anna: Anny, Annie, Anne (for Annę), Anno; Kasia: Kasi, Kasiu
+_POLISH = ("a", "owi", "em", "iem", "u", "ie", "ze", "emu", "ego", "im", "ym")
+_POLISH_SOFT = {"k": "c", "g": "dz", "t": "ci", "d": "dzi", "r": "rz", "l": "l", "ch": "sz"}  # Monice, Oldze, Marcie
+
+
+@lru_cache(maxsize=4096)
+def case_forms(word: str) -> frozenset[str]:
+    """The forms that Finnish and Polish give the folded name `word`, folded, without the name itself."""
+    last, stem = word[-1], word[:-1]
+    forms = {word + ending for ending in _FINNISH}
+    if last in "aeiouy":
+        weak = stem[:-1] if stem[-2:] in ("kk", "pp", "tt") else ""  # Pekka: Pekan, Pekalle
+        forms |= {weak + last + ending for ending in ("n", "lle", "lla", "lta", "ssa", "sta", "ksi") if weak}
+    else:
+        forms |= {f"{word}i{ending}" for ending in ("n", "a", "lle", "lla", "lta", "ssa", "sta", "in")}  # Robertille
+        if last == "s":
+            forms |= {f"{stem}kse{ending}" for ending in ("n", "lle", "lla", "lta", "ssa", "sta", "en")}  # Mariukselle
+    if word.endswith("nen"):
+        forms |= {f"{word[:-3]}se{ending}" for ending in ("n", "lle", "lla", "lta", "ssa", "sta", "en")} | {
+            f"{word[:-3]}sta"
+        }
+    if last == "a" and len(word) > 2:
+        forms |= {stem + ending for ending in _POLISH_A}
+        forms |= {stem[: -len(hard)] + soft + "e" for hard, soft in _POLISH_SOFT.items() if stem.endswith(hard)}
+        if word.endswith("ska"):
+            forms |= {f"{stem}iej"}
+    elif last in "iy":
+        forms |= {word + ending for ending in ("ego", "emu", "m")}  # Kowalski: Kowalskiego
+    elif last not in "aeou":
+        forms |= {word + ending for ending in _POLISH}
+        if word[-2:] == "ek":
+            forms |= {word[:-2] + "k" + ending for ending in _POLISH}  # Marek: Marka, Markowi
+        if last in "td":
+            forms |= {stem + {"t": "ci", "d": "dzi"}[last] + "e"}
+    return frozenset(forms) - {word}
 
 
 @lru_cache(maxsize=64)

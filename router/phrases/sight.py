@@ -13,7 +13,7 @@ from datetime import date
 from router.dates import match_date
 from router.phrases.book import OWN, Book
 from router.phrases.grammar import Capture, Reader
-from router.phrases.names import Named, People
+from router.phrases.names import DECLINING, Named, People
 from router.phrases.words import COMMA, NONE, Line
 
 MOST_LEADS = 6  # greetings and bits of small talk before a command
@@ -136,16 +136,24 @@ class Sight:
 
     def opens_with_stranger(self, found: Found) -> bool:
         """Whether a name that is on no roster begins the sentence, where any word has a capital: "Java takes it"."""
-        opening = [
-            self.named[first, end] for slot, first, end in found.captures if slot == "who" and first == found.start
-        ]
-        stranger = any(named.unknown and not named.shared for named in opening)
-        return stranger and self.line.starts_sentence(found.start)
+        opening = [each for each in found.captures if each[1] == found.start]
+        return self.line.starts_sentence(found.start) and self.holds_a_stranger(found, opening)
 
     def names_a_stranger(self, found: Found) -> bool:
         """Whether `found` rests on a name that is on no roster: any word with a capital may be taken for one."""
-        named = (self.named[first, end] for slot, first, end in found.captures if slot == "who")
+        return self.holds_a_stranger(found, found.captures)
+
+    def holds_a_stranger(self, found: Found, captures: Iterable[Capture]) -> bool:
+        """Whether one of `captures`, in the words of `found`, is a name that is on no roster."""
+        named = (self.who(found, first, end) for slot, first, end in captures if slot == "who")
         return any(each.unknown and not each.shared for each in named)
+
+    def who(self, found: Found, first: int, end: int) -> Named:
+        """Whom `found` names from `first` to `end`: "Annie" is Anna in Polish and somebody else in English."""
+        named = self.named[first, end]
+        if named.declined and ("en" in found.languages or not found.languages & DECLINING):
+            return Named(end, (), named.declined)
+        return named
 
     def known_name(self, place: int) -> int:
         """The end of a roster's name that begins at `place`; 0 when there is none."""
