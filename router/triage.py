@@ -447,6 +447,9 @@ def read_post(subject: str, house: House) -> Post | None:
     return Post(match[2].strip() or subject.strip(), dough=match[1].lower() == words["DOU"].lower())
 
 
+_NOT_FOR_US = "written to somebody else, and the sender is not proven"
+
+
 def is_forged(case: Case) -> Verdict | None:
     """Says it is a consultant and is not proven: nothing is done yet. Talk on the list stays talk."""
     if not case.person:
@@ -456,6 +459,9 @@ def is_forged(case: Case) -> Verdict | None:
     post = read_post(case.message.subject, case.house)
     if case.via_list and post is None and (case.thread is None or reading.command is None):
         return None
+    proven = _colleagues_mail(case, Proof("what it would be if it were proven"))
+    if proven.to_client or proven.chat:  # no word to us, so nothing to confirm
+        return replace(proven, kind="general", proof=None, to_client=False, chat=True, reason=_NOT_FOR_US)
     refuted = is_refuted(case.message, case.house)
     reason = "our own server says it is not from that address" if refuted else "the sender is not proven"
     forward = read_forward(case.message)

@@ -26,6 +26,7 @@ Who writes: a consultant's key, or any other word for a client (acme is acme@acm
     bo forwards acme: Help | text     a colleague forwards a client's mail
     bo -> acme about bun 1: text      a colleague writes to the client, the bun's address in Cc
     bo -> acme, hello in Cc: subject | text   … or without any thread, the shared address in Cc
+    unproven bo -> acme …             both, in a mail that says it is from bo, and is not proven
     cto@acme.example answers that mail: text  to its writer, the shared address in Cc
     acme -> bun 1: text               the client answers the router's last mail on that bun
     acme's robot -> bun 1: text       … and so does an out-of-office
@@ -190,6 +191,7 @@ class Play:
         """Flush; the outbox sends all that it may; results come in; until nothing moves."""
         assert self.office is not None
         store = self.office.store
+        self.office.tell_anew()
         while True:
             store.flush()
             mails = store.take(1000, self.now, SHARED) if self.smtp_up else []
@@ -449,12 +451,13 @@ def _to_client(reader: Reader, m: re.Match[str]) -> None:
     lead = house and reader.play.open().store.lead(number)
     assert lead is not None
     cc = house.ids.reply_address(number, "client")
-    reader.post(m["who"].lower(), lead.client, f"Re: {lead.subject}", m["text"], cc=cc)
+    reader.post(m["who"].lower(), lead.client, f"Re: {lead.subject}", m["text"], cc=cc, proven=not m["unproven"])
 
 
 def _to_outsider(reader: Reader, m: re.Match[str]) -> None:
     subject, _, text = m["text"].partition(" | ")
-    reader.post(m["who"].lower(), reader.address(m["to"].lower()), subject, text.replace(" / ", "\n\n"), cc=SHARED)
+    to, proven = reader.address(m["to"].lower()), not m["unproven"]
+    reader.post(m["who"].lower(), to, subject, text.replace(" / ", "\n\n"), cc=SHARED, proven=proven)
 
 
 def _answers_that(reader: Reader, m: re.Match[str]) -> None:
@@ -615,8 +618,8 @@ _LINES: list[tuple[str, Callable[[Reader, re.Match[str]], None]]] = [
     (r"unproven (?P<who>\w+) -> bun (?P<bun>\d+): (?P<text>.*)", _unproven),
     (r"stranger (?P<who>\S+) -> bun (?P<bun>\d+): (?P<text>.*)", _stranger),
     (r"(?P<who>\w+) forwards (?P<client>\w+)(?: above “(?P<above>[^”]*)”)?: (?P<text>.*)", _forwards),
-    (r"(?P<who>\w+) -> \w+ about bun (?P<bun>\d+): (?P<text>.*)", _to_client),
-    (r"(?P<who>\w+) -> (?P<to>\w+), hello in Cc: (?P<text>.*)", _to_outsider),
+    (r"(?P<unproven>unproven )?(?P<who>\w+) -> \w+ about bun (?P<bun>\d+): (?P<text>.*)", _to_client),
+    (r"(?P<unproven>unproven )?(?P<who>\w+) -> (?P<to>\w+), hello in Cc: (?P<text>.*)", _to_outsider),
     (r"(?P<who>\S+) answers that mail: (?P<text>.*)", _answers_that),
     (r"(?P<who>\w+)'s robot -> bun (?P<bun>\d+): (?P<text>.*)", _robot),
     (r"bounce of (?P<who>\w+) on bun (?P<bun>\d+)(?:, naming (?P<named>\S+))?", _bounce),
