@@ -146,6 +146,8 @@ class Outgoing:
     message_id: str
     raw: bytes
     leads: tuple[int, ...] = ()  # of a mail that gathers several offers
+    intent: Mail | None = None  # of a mail that, should it wait long, is to be written anew …
+    anew_at: datetime | None = None  # … then
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from router.message import Message, MessageError, read_message
 from router.mime import Attached
 from router.people import build_world
 from router.restraint import REACHED_FOR, STOPPED, Weighed, weigh
+from router.retold import anew_at, as_of_now
 from router.store import Filing, Result, Store, keep_file, key_of
 from router.triage import Incoming, Verdict, read_words, triage
 from router.turn import Cue, Mail, World
@@ -174,11 +175,7 @@ class Office:
         world = self.world()
         for digest, content in decision.files:
             keep_file(self.files, digest, content)
-        rows = [
-            row
-            for mail, lead in decision.mails
-            for row in compose(mail, lead, world, self.house, self.templates, self.plus, self._attached(mail, lead))
-        ]
+        rows = [row for mail, lead in decision.mails for row in self._compose(mail, lead, world)]
         weighed = weigh(
             rows, lambda name: self._count(name, now), self.house, lambda name: len(self._days_reached(name, now))
         )
@@ -199,6 +196,19 @@ class Office:
         handled = Handled(decision.kind, decision.reason, lead, decision, verdict, weighed.go)
         self.watch(handled)
         return handled
+
+    def _compose(self, mail: Mail, lead: Lead | None, world: World) -> list[Outgoing]:
+        rows = compose(mail, lead, world, self.house, self.templates, self.plus, self._attached(mail, lead))
+        anew = anew_at(mail, lead, world.now) if lead is not None else None
+        return [replace(row, intent=mail, anew_at=anew) for row in rows] if anew is not None else rows
+
+    def tell_anew(self) -> None:
+        """What has waited in the outbox until it is hardly true any more is written as of now (staged)."""
+        world = self.world()
+        for row, number, mail in self.store.grown_old(world.now):
+            lead = self.store.lead(number)
+            rows = self._compose(as_of_now(mail, lead, world), lead, world) if lead is not None else []
+            self.store.write_anew(row, rows)
 
     def _attached(self, mail: Mail, lead: Lead | None) -> list[Attached]:
         out: list[Attached] = []
@@ -402,6 +412,7 @@ class Office:
     def fall_due(self, heard: datetime) -> int:
         """Decide what was due by `heard` (the start of the last complete reading of all folders, less `settle`)."""
         count = 0
+        self.tell_anew()
         while count < 1000:
             lead = self.store.due_leads(heard)
             if lead is None:
@@ -439,25 +450,28 @@ class Office:
     def pass_keys(self) -> None:
         """When the keeper changes, since the rota turned or by coming and going, open buns pass on (PROTOCOL "Ended").
 
-        Both keepers get one mail. With neither keeper nor deputy there, all stays as it is.
+        Both keepers get one mail. With neither keeper nor deputy there, all stays as it is, and what comes in then
+        passes on with the rest.
         """
         self._world = None
         world, old = self.world(), self.store.note("keeper")
         new = world.keeper or (old if old in self.house.members else world.standing_keeper)
-        if old == new:
+        passing = [lead for lead in self.store.open_leads() if _is_the_keepers(lead) and lead.owner != new]
+        passing = [lead for lead in passing if world.keeper or lead.owner == old]
+        if old == new and not passing:
             return
         because = "away" if old and not world.is_here(old) else "back" if self.store.note("stands in") else "week"
         number = int(self.store.note("passes") or 0) + 1
-        passed = []
-        for lead in self.store.open_leads():
-            if old and lead.owner == old != lead.own and str(lead.status) != "taken":
-                outcome = protocol.advance(lead, Cue("keeper turns", self.clock(), who=new), world)
-                self.commit(of_outcome("rota", outcome))
-                passed.append(outcome.lead)
+        passed: dict[str, list[Lead]] = {}
+        for lead in passing:
+            outcome = protocol.advance(lead, Cue("keeper turns", self.clock(), who=new), world)
+            self.commit(of_outcome("rota", outcome))
+            passed.setdefault(lead.owner, []).append(outcome.lead)
         mails = []
-        if old and passed:
-            facts = {"leads": tuple(passed), "because": because, "slot": f"pass {number}"}
-            for key, other in ((new, old), (old, new)):
+        for before, leads in passed.items():
+            why = because if before == old else "week" if world.is_here(before) else "away"
+            facts = {"leads": tuple(leads), "because": why, "slot": f"pass {number} {before}"}
+            for key, other in ((new, before), (before, new)):
                 if key in self.house.members:
                     told = {**facts, "incoming": key == new, "other": world.name(other)}
                     mails.append((Mail("rota", f"@{key}", told), None))
@@ -487,6 +501,11 @@ class Office:
 
 def _cue_of(command: Command, who: str, at: datetime) -> Cue:
     return Cue(command.verb, at, who, command.line, command.text, command.who, command.unknown, command.until)
+
+
+def _is_the_keepers(lead: Lead) -> bool:
+    """Owned by standing agreement: nobody has it yet, and it is no colleague's own."""
+    return str(lead.status) != "taken" and lead.owner != lead.own
 
 
 def _leads_of(result: Result) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from router import happiness, progress
+from router import happiness, progress, retold
 from router.arrivals import FREE_MAIL
 from router.compose import Outgoing
 from router.decision import Decision
@@ -39,6 +39,7 @@ from router.lead import ENDED, Lead, Status, from_doc, read_stamp, stamp, to_doc
 from router.protocol import is_outgrown
 from router.restraint import STOPPED
 from router.triage import fingerprint
+from router.turn import Mail as Intent
 from router.view import Aside, Held, PersonState, Seen
 
 # Mails whose acceptance starts a clock.
@@ -46,7 +47,11 @@ CLOCK_KINDS = frozenset(
     {"offer", "back", "second-call", "last-call", "no", "gathered", "handover-owner", "decide", "contest", "unless"}
 )
 # While mail waits, a newer one of these says all that an older would: no burst of mails for one bun.
-OVERTAKES = {"reheat": ("reheat", "ack"), "decide": ("decide",), "nudge": ("nudge",), "silent": ("silent",)}
+OVERTAKES = {
+    "reheat": ("reheat", "ack"),
+    "offer": ("offer", "back"),
+    **{kind: (kind,) for kind in ("decide", "nudge", "silent", "no")},
+}
 LEADS_IN_MEMORY = 256  # parsed leads kept at hand; they are frozen, so sharing them is safe
 
 
@@ -151,9 +156,12 @@ class Store:
         self._ready: deque[int] = deque()
         self._later: list[tuple[datetime, int]] = []
         self._rows_of: dict[int, set[int]] = defaultdict(set)
+        self._anew: dict[int, datetime] = {}  # rows that are written anew should they still wait then
         for key, row in self._db.scan("outbox"):
             self._rows_of[row["lead"]].add(int(key))
             heapq.heappush(self._later, (read_stamp(row["after"]), int(key)))
+            if "anew" in row:
+                self._anew[int(key)] = read_stamp(row["anew"])
         for table in ("outbox", "filing", "results", "quarantine", "leads"):
             self._numbers[table] = self._db.last_number(table)
         for table in ("held", "aside", "quarantine", "leads"):
@@ -387,7 +395,7 @@ class Store:
     def _drop_outgrown(self, lead: Lead) -> None:
         for row in self._rows_of.get(lead.id, set()) - self._flying.keys():
             doc = self._doc("outbox", row)
-            if doc and is_outgrown(doc["kind"], doc["to"], lead):
+            if doc and (is_outgrown(doc["kind"], doc["to"], lead) or _goes_astray(doc, lead)):
                 self._forget_row(row, lead.id)
 
     def _row(self, row: int) -> dict[str, Any] | None:
@@ -405,6 +413,7 @@ class Store:
         if not self._rows_of[lead]:
             del self._rows_of[lead]
         self._delete("outbox", row)
+        self._anew.pop(row, None)
         if row in self._flying:
             self._flying[row] = {}  # nothing of it stays in memory, though it may still arrive
 
@@ -427,9 +436,35 @@ class Store:
             "raw": mail.raw.decode("ascii"),
             "after": stamp(now),
             **({"leads": list(mail.leads)} if mail.leads else {}),
+            **self._to_be_retold(row, mail),
         }
         self._rows_of[mail.lead].add(row)
         self._ready.append(row)
+
+    def _to_be_retold(self, row: int, mail: Outgoing) -> dict[str, Any]:
+        self._anew.pop(row, None)
+        if mail.intent is None or mail.anew_at is None:
+            return {}
+        self._anew[row] = mail.anew_at
+        return {"anew": stamp(mail.anew_at), "say": retold.to_doc(mail.intent)}
+
+    def grown_old(self, now: datetime) -> list[tuple[int, int, Intent]]:
+        """(row, lead, intent) of waiting mails that are to be written anew by now."""
+        with self._lock:
+            due = [row for row, at in self._anew.items() if at <= now and row not in self._flying]
+            docs = [(row, self._doc("outbox", row)) for row in due]
+            return [(row, doc["lead"], retold.from_doc(doc["kind"], doc["say"])) for row, doc in docs if doc]
+
+    def write_anew(self, row: int, mails: Iterable[Outgoing]) -> None:
+        """Stage the mail of these that this row holds, as it is written now, in place of what waits there."""
+        with self._lock:
+            self._anew.pop(row, None)
+            doc = None if row in self._flying else self._doc("outbox", row)
+            mail = next((each for each in mails if doc and each.message_id == doc["id"]), None)
+            if doc is None or mail is None:
+                return
+            kept = {name: value for name, value in doc.items() if name not in ("anew", "say")}
+            self._puts["outbox"][row] = {**kept, "raw": mail.raw.decode("ascii"), **self._to_be_retold(row, mail)}
 
     def _put_seen(self, seen: Seen) -> None:
         doc = _seen_doc(seen)
@@ -631,6 +666,8 @@ class Store:
     def _after_marking(self, changes: Sequence[Delivery], results: Sequence[Result]) -> None:
         for change in changes:
             self._flying.pop(change.row, None)
+            if change.retry_at is None:
+                self._anew.pop(change.row, None)
             if change.retry_at is not None:
                 heapq.heappush(self._later, (change.retry_at, change.row))
             else:
@@ -715,6 +752,12 @@ def _pick(raw: bytes, mark: bytes) -> bytes:
         return b""
     start = at + len(mark)
     return raw[start : raw.index(b'"', start)]
+
+
+def _goes_astray(doc: Mapping[str, Any], lead: Lead) -> bool:
+    """Written to an address that has turned out not to be the client's; the right one is written to anew."""
+    astray = doc["to"] == "client" and bool(lead.client) and lead.client not in doc["rcpt"] and not doc.get("part")
+    return astray and doc["kind"] != "word"  # a person's own text is never lost
 
 
 def _mail_from(row: int, doc: Mapping[str, Any], sender: str) -> Mail:

@@ -472,8 +472,11 @@ class Simulator:
             assert set(lead.team) <= said, f"the team of bun {lead.id} is {lead.team}; only {said} asked for it"
             assert lead.team and lead.team[0] == lead.owner, f"the owner of bun {lead.id} is not first of its team"
         else:
-            standing = (world.keeper, world.standing_keeper, world.deputy, lead.own)
-            assert lead.owner in standing, f"bun {lead.id} is {lead.status} and owned by {lead.owner}"
+            house = self.play.open().house
+            nobody_here = () if world.keeper else (house.keeper, house.deputy, *house.rota)
+            assert lead.owner in (world.keeper, lead.own, *nobody_here), (
+                f"bun {lead.id} is {lead.status} and owned by {lead.owner}"
+            )
         if lead.status == Status.CONTESTED:
             assert len(lead.claimants) >= 1, f"bun {lead.id} is contested by nobody"
         told, by = self.promised.get(lead.id, (self.play.now, self.play.now))
