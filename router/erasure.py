@@ -76,6 +76,7 @@ def without_client(lead: Lead, now: datetime) -> Lead:
         claims=tuple(replace(claim, line="") for claim in lead.claims),
         carried=(),
         draft="",
+        goodbye="",
         pending=(),
         events=tuple(replace(each, who=_role(each.who), what=_unquoted(each.what), why="") for each in lead.events),
     )
@@ -102,6 +103,7 @@ def without_words(lead: Lead, subject: Subject) -> Lead:
         letters=tuple(replace(each, text=ERASED) if of(each.who) else each for each in lead.letters),
         claims=tuple(replace(each, line="") if of(each.who) else each for each in lead.claims),
         draft="" if of(lead.owner) else lead.draft,
+        goodbye="",  # whoever's words they were
         pending=tuple(replace(each, line="", text="") if of(each.who) else each for each in lead.pending),
         events=tuple(
             replace(each, what=_unquoted(each.what), why="") if of(each.who) else each for each in lead.events
@@ -143,5 +145,6 @@ def _struck(lead: Lead, subject: Subject) -> Lead:
         invited=all_renamed(lead.invited),
         joined=all_renamed(lead.joined),
         asked=all_renamed(lead.asked),
+        unreached=all_renamed(lead.unreached),
         counts={renamed(slot): count for slot, count in lead.counts.items()},
     )

@@ -143,8 +143,9 @@ class Lead:
     pending: tuple[Pending, ...] = ()  # in the order in which they were said
     draft: str = ""  # a mail to the client that its owner lets go with "send": its facts, as JSON
     draft_kind: str = ""
+    goodbye: str = ""  # the words of the person who said no, for as long as the no may have to be said again
     drafted_at: datetime | None = None
-    reopen_asked: bool = False
+    unreached: tuple[str, ...] = ()  # "client kim", "@bo kim": mail to them came back, and Kim has heard so
     ended_at: datetime | None = None
     ended_as: str = ""  # lost, withdrawn, dry, thrown, answered, …
     linked: tuple[int, ...] = ()
@@ -250,6 +251,7 @@ _LISTS: dict[str, type] = {
     "carried": Carried,
     "pending": Pending,
 }
+_RETIRED = frozenset({"reopen_asked"})  # fields that stores of earlier versions still have
 _MOMENTS = frozenset(
     {"opened", "offered_at", "closed_at", "taken_at", "word_at", "warmed_at", "drafted_at", "ended_at", "hold_until"}
     | {"at", "effect", "spoken"}
@@ -264,6 +266,8 @@ def to_doc(lead: Lead) -> dict[str, Any]:
 def _from_record(kind: type, doc: Mapping[str, Any]) -> Any:
     values: dict[str, Any] = {}
     for name, item in doc.items():
+        if name in _RETIRED:
+            continue
         if name in _LISTS and kind is Lead:
             items = [item] if isinstance(item, Mapping) else item or ()  # one waiting word was once kept alone
             values[name] = tuple(_from_record(_LISTS[name], each) for each in items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,7 @@ def test_every_row_of_the_table_acts_in_some_dialogue(tmp_path: Path, monkeypatc
                 acted.add(row.says)
         return row
 
-    monkeypatch.setattr(protocol, "find_row", watched)
     monkeypatch.setattr(protocol.table, "find_row", watched)
-    monkeypatch.setattr(protocol.anytime, "find_row", watched)
     for path in DIALOGUES:
         folder = tmp_path / path.stem
         folder.mkdir()
@@ -113,6 +112,11 @@ def test_a_store_with_one_waiting_word_opens_with_a_queue_of_one(tmp_path: Path)
     read = from_doc({**to_doc(lead), "pending": word})
     assert read.pending == (Pending("throw", "kim", "throw", at=now),)
     assert from_doc(to_doc(read)) == read
+
+
+def test_a_store_with_a_field_that_is_no_more_opens() -> None:
+    lead = Lead(1, "Rust", Status.THROWN, "kim", datetime(2026, 3, 2, 8, tzinfo=UTC))
+    assert from_doc({**to_doc(lead), "reopen_asked": True}) == lead
 
 
 def write_readme() -> None:

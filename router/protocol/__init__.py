@@ -16,7 +16,7 @@ from router.protocol import anytime, arriving, contested, ended, offered, table,
 from router.protocol.arriving import Arrival
 from router.protocol.ended import starts_anew
 from router.protocol.steps import is_overtaken, word_from_owner
-from router.protocol.table import ROWS, SECTIONS, Row, find_row, life_table
+from router.protocol.table import ROWS, SECTIONS, Row, life_table
 from router.turn import Cue, Mail, Turn, World
 
 __all__ = [
@@ -61,16 +61,19 @@ def advance(lead: Lead, cue: Cue, world: World) -> Outcome:
     turn = Turn(lead, cue, world)
     if is_overtaken(turn):
         return Outcome(turn.lead, tuple(turn.mails))
-    entry = find_row(turn)
-    if entry is not None:
-        entry.act(turn)
-    elif cue.name.startswith(("due:", "accepted:", "failed:")):
-        turn.stop(cue.name.removeprefix("due:"))
-    elif cue.who:
-        turn.refuse("not-possible", status=str(lead.status))
+    if not table.take(turn):
+        _without_row(turn)
     if lead.status == Status.TAKEN and turn.lead.status == Status.TAKEN and lead.taken_at == turn.lead.taken_at:
         word_from_owner(turn)
     return Outcome(turn.lead, tuple(turn.mails))
+
+
+def _without_row(turn: Turn) -> None:
+    name = turn.cue.name
+    if name.startswith(("due:", "accepted:", "failed:")):
+        turn.stop(name.removeprefix("due:"))
+    elif turn.cue.who:
+        turn.refuse("not-possible", status=str(turn.lead.status))
 
 
 def fall_due(lead: Lead, world: World) -> Outcome:
@@ -89,6 +92,7 @@ _ORDER = {"undo": 0, "objection": 1, "window": 2, "fallback": 3, "cool": 4, "dry
 
 # A mail that its lead has outgrown is dropped before it leaves (PROTOCOL "Time").
 _WHILE_OFFERED = frozenset({"offer", "back", "second-call", "last-call", "decide", "nobody-yet", "personal-offer"})
+_WHILE_DOUGH = frozenset({"bun-or-cookie", "still-dough", "dough"})
 _WHILE_TAKEN = frozenset({"nudge", "silent"})
 _WHILE_CONTESTED = frozenset({"contest", "mediate", "unless"})
 _WHILE_AWARDED = frozenset({"handover", "handover-owner", "outcome"})
@@ -100,6 +104,8 @@ def is_outgrown(kind: str, to: str, lead: Lead) -> bool:
         return True
     if kind in _WHILE_OFFERED:
         return lead.status != Status.OFFERED or (kind == "last-call" and lead.stage not in ("last-call", "dry"))
+    if kind in _WHILE_DOUGH:
+        return lead.status != Status.DOUGH
     if kind in _WHILE_TAKEN:
         return lead.status != Status.TAKEN or (lead.word_at is not None and "nudge" in lead.timers)
     if kind in _WHILE_CONTESTED:

@@ -11,7 +11,7 @@ from router.lead import INTEREST, STANDING, WITHDRAWN, Letter, Status, read_stam
 from router.protocol import steps
 from router.protocol.arriving import person_answered, welcome
 from router.protocol.offered import after_withdrawal
-from router.protocol.table import ALL, ANY_ENDED, ANY_OPEN, COOKIE, DOUGH, EATEN, THROWN, find_row, row
+from router.protocol.table import ALL, ANY_ENDED, ANY_OPEN, COOKIE, DOUGH, EATEN, THROWN, row, take
 from router.turn import QUARTER, Cue, Turn
 
 
@@ -56,7 +56,7 @@ def join_team(turn: Turn) -> None:
 @row("Any open lead", ANY_OPEN, ("warm",), says="“warm” by the owner, with or without a text", then="reheated",
      mails="the text → client")  # fmt: skip
 def warm(turn: Turn) -> None:
-    if not turn.cue.settled and not _is_anybodys(turn):  # what was theirs to write goes, whoever has the bun by now
+    if not turn.cue.settled and not _may_write(turn):  # what was theirs to write goes, whoever has the bun by now
         return
     if turn.cue.text and turn.wait_for_undo(text=turn.cue.text):
         return
@@ -75,7 +75,8 @@ def letter_outlives_bun(turn: Turn) -> None:
     turn.record("wrote to the client", why=f"“{turn.cue.line}”")
 
 
-def _is_anybodys(turn: Turn) -> bool:
+def _may_write(turn: Turn) -> bool:
+    """The owner; and whoever has the bun with them, since the client knows the whole team."""
     if turn.cue.who in turn.lead.team or steps.may_end(turn):
         return True
     turn.refuse("not-owner", owner=turn.world.name(turn.lead.owner))
@@ -87,6 +88,7 @@ def _write_to_client(turn: Turn, text: str) -> None:
     lead = turn.lead
     turn.set(letters=(*lead.letters, Letter(turn.cue.at, turn.cue.who, text)))
     if lead.client:
+        steps.may_be_reached(turn)
         turn.mail("word", "client", text=text, name=turn.world.name(turn.cue.who))
         turn.set(warmed_at=turn.cue.at)
         person_answered(turn)
@@ -147,7 +149,7 @@ def person_wrote(turn: Turn) -> None:
     mails="no → client, with the text if given; outcome → list if it was offered",
 )
 def throw(turn: Turn) -> None:
-    if not _is_anybodys(turn) or steps.claims_stand(turn):
+    if steps.only_owner(turn) or steps.claims_stand(turn):
         return
     if turn.lead.stage == "goodbye":  # one no is enough
         turn.refuse("no-on-its-way")
@@ -176,7 +178,7 @@ def no_never_left(turn: Turn) -> None:
 @row("Any open lead", ANY_OPEN, ("withdrawn",), says="“withdrawn” by the owner: the client no longer wants it",
      then="`thrown`, reason withdrawn", mails="outcome → claimants; nothing → client")  # fmt: skip
 def withdraw_request(turn: Turn) -> None:
-    if not _is_anybodys(turn) or turn.wait_for_undo():
+    if steps.only_owner(turn) or turn.wait_for_undo():
         return
     others = [key for key in (*turn.lead.claimants, *turn.lead.team) if key != turn.cue.who]
     turn.end(Status.THROWN, "withdrawn")
@@ -187,7 +189,7 @@ def withdraw_request(turn: Turn) -> None:
 @row("Any open lead", ANY_OPEN, ("cookie",), says="“cookie” by the owner",
      then="`cookie`; refused while a claim stands", mails="none")  # fmt: skip
 def make_cookie(turn: Turn) -> None:
-    if not _is_anybodys(turn) or steps.claims_stand(turn) or turn.wait_for_undo():
+    if steps.only_owner(turn) or steps.claims_stand(turn) or turn.wait_for_undo():
         return
     turn.end(Status.COOKIE, "cookie")
     turn.record("cookie", why=f"“{turn.cue.line}”")
@@ -204,7 +206,7 @@ def make_bun(turn: Turn) -> None:
     turn.record("bun", why=f"“{turn.cue.line}”")
     turn.stop_all()
     turn.wait_with(*turn.letters_waiting())  # a word on its end is no longer meant
-    turn.set(passes=(), team=(), invited=(), joined=(), urgent=False, reopen_asked=False)
+    turn.set(passes=(), team=(), invited=(), joined=(), urgent=False)
     _greet_again(turn)
     turn.set(on_list=False)
     steps.open_offer(turn)
@@ -238,6 +240,7 @@ def take_note(turn: Turn) -> None:
 )
 def client_writes(turn: Turn) -> None:
     lead, cue = turn.lead, turn.cue
+    first = not any(each.who == "client" and lead.drafted_at and each.at >= lead.drafted_at for each in lead.letters)
     turn.set(letters=(*lead.letters, Letter(cue.at, "client", cue.text)))
     if cue.message_id:
         turn.set(client_thread=(*lead.client_thread, cue.message_id))
@@ -245,16 +248,19 @@ def client_writes(turn: Turn) -> None:
         steps.go_dry(turn, why="the client wrote before the no had left")
         turn.set(ended_as="")
     turn.record("client writes", who="client")
+    steps.may_be_reached(turn)
     readers = lead.team if lead.status == Status.TAKEN else (lead.owner, *lead.claimants)
     turn.set(carried=(*turn.lead.carried, *cue.carried))
     turn.tell("follow-up", readers, text=cue.text, attach=tuple(each.sha256 for each in cue.carried))
+    if lead.draft_kind and first:  # they may be writing because they have heard nothing: the owner sees it once more
+        turn.tell("draft", [turn.lead.owner], about=lead.draft_kind, facts=_draft_facts(turn))
 
 
 @row("Any open lead", ANY_OPEN, ("up",), says="a strategic request, in the owner's view: “up”", then="unchanged",
      mails="personal offer → business developer")  # fmt: skip
 def send_up(turn: Turn) -> None:
     developer = turn.world.business_developer
-    if not _is_anybodys(turn):
+    if steps.only_owner(turn):
         return
     if not developer:
         turn.refuse("no-developer")
@@ -308,9 +314,7 @@ def undo(turn: Turn) -> None:
 def _say(turn: Turn, verb: str) -> None:
     """The cue as if its sender had said `verb`."""
     turn.cue = replace(turn.cue, name=verb)
-    entry = find_row(turn)
-    if entry is not None:
-        entry.act(turn)
+    take(turn)
 
 
 def _undo_of_company(turn: Turn) -> bool:
@@ -343,10 +347,7 @@ def take_effect(turn: Turn) -> None:
     turn.wait_with(*(word for word in turn.lead.pending if word not in due))
     for word in due:
         turn.cue = Cue(word.verb, turn.world.now, word.who, word.line, word.text, settled=True, by=word.by)
-        entry = find_row(turn)
-        if entry is not None:
-            entry.act(turn)
-        else:
+        if not take(turn):
             turn.record(f"“{word.verb}” came too late", why=word.line)
 
 
@@ -409,8 +410,13 @@ def keeper_turns(turn: Turn) -> None:
 @row("", ALL, ("unreachable",), says="", then="")
 def unreachable(turn: Turn) -> None:
     """A delivery report about this lead: the client cannot be reached, or a colleague who owns or claims cannot."""
-    turn.record("mail came back", why=turn.cue.text, who="router")
-    if turn.cue.who:
-        turn.tell_keeper("colleague-unreachable", name=turn.world.name(turn.cue.who), reason=turn.cue.text)
+    lead, cue, world = turn.lead, turn.cue, turn.world
+    turn.record("mail came back", why=cue.text, who="router")
+    told = f"@{cue.who} {world.keeper or 'list'}" if cue.who else f"{steps.THE_CLIENT} {lead.owner}"
+    if told in lead.unreached:  # they know, and nothing has changed since
+        return
+    turn.set(unreached=(*lead.unreached, told))
+    if cue.who:
+        turn.tell_keeper("colleague-unreachable", name=world.name(cue.who), reason=cue.text)
     else:
-        turn.tell("unreachable", [turn.lead.owner], reason=turn.cue.text)
+        turn.tell("unreachable", [lead.owner], reason=cue.text)

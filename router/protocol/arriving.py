@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.lead import Carried, Lead, Letter, Status
-from router.protocol.steps import client_hears_by, keeper_owns, open_offer
+from router.protocol.steps import client_hears_by, keeper_owns, may_be_reached, open_offer
 from router.protocol.table import ALL, ANY_OPEN, DOUGH, registered, row
 from router.turn import Cue, Turn, World
 
@@ -200,14 +200,20 @@ def correct_client(turn: Turn) -> None:
     if address != lead.client:
         turn.set(client=address, client_name="")
         turn.record("client's address corrected", why=address)
+        may_be_reached(turn)
         if heard or lead.handed_over or not lead.own:
             turn.set(acked=False, warmed_at=None)  # whoever read the old address, it was not the client
-            sent = _introduce(turn) if lead.is_open else _say_no_again(turn)
+            on_its_way = lead.is_open and lead.stage != "goodbye"
+            sent = _introduce(turn) if on_its_way else _say_no_again(turn)
     turn.receipt("corrected", client=address, sent=sent, heard=heard)
 
 
 def _say_no_again(turn: Turn) -> str:
-    if turn.lead.status != Status.THROWN or not turn.lead.counts.get("no client"):
+    """The no that went elsewhere, or is about to, in the same words."""
+    lead = turn.lead
+    said = lead.status == Status.THROWN and lead.counts.get("no client")
+    if not said and lead.awaits != "no":
         return ""
-    turn.mail("no", "client", text="", because=turn.lead.ended_as)
+    turn.mail("no", "client", text=lead.goodbye, because=lead.ended_as)
+    turn.set(warmed_at=turn.world.now)
     return "no"

@@ -166,9 +166,10 @@ def _goes_on(turn: Turn) -> None:
 def late_claim(turn: Turn) -> bool:
     """The server had it before the close, and it turns up only now (from Junk, say)."""
     closed, cue = turn.lead.closed_at, turn.cue
-    return (
-        closed is not None and bool(turn.world.terms.window) and cue.at <= closed and cue.who not in turn.lead.claimants
-    )
+    if closed is None or cue.who in turn.lead.claimants:
+        return False
+    first_come = not turn.world.terms.window  # the first claim was the close: of two in one second it came first
+    return cue.at < closed if first_come else cue.at <= closed
 
 
 def _late_and_proven(turn: Turn) -> bool:

@@ -44,7 +44,6 @@ def claim_long_after(turn: Turn) -> None:
      mails="→ last owner: “bun” opens it again; asked again once after a working day")  # fmt: skip
 def client_writes_after_no(turn: Turn) -> None:
     _append(turn)
-    turn.set(reopen_asked=False)
     turn.start(reask=turn.in_time(turn.world.terms.freshness))
     turn.tell("reopen", [_last_owner(turn)], text=turn.cue.text, again=False)
 
@@ -52,10 +51,8 @@ def client_writes_after_no(turn: Turn) -> None:
 @row("", (THROWN, COOKIE), ("due:reask",), says="", then="")
 def ask_again(turn: Turn) -> None:
     turn.stop("reask")
-    if not turn.lead.reopen_asked:
-        turn.set(reopen_asked=True)
-        text = next((letter.text for letter in reversed(turn.lead.letters) if letter.who == "client"), "")
-        turn.tell("reopen", [_last_owner(turn)], text=text, again=True)
+    text = next((letter.text for letter in reversed(turn.lead.letters) if letter.who == "client"), "")
+    turn.tell("reopen", [_last_owner(turn)], text=text, again=True)
 
 
 @row("Ended", (EATEN,), ("client writes",), says="eaten: client writes again", then="unchanged", mails="→ owner")

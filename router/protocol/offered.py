@@ -319,6 +319,8 @@ def make_urgent(turn: Turn) -> None:
         steps.run_until(turn, closes, opened=turn.lead.offered_at or turn.cue.at)
     turn.set(urgent=True)
     turn.record("urgent", why=f"“{turn.cue.line}”")
+    if turn.lead.awaits:  # the list has not heard yet: the urgent offer goes instead of the one that waits
+        turn.set(awaits="offer")
     turn.tell_list("offer", closes=closes)
     turn.receipt("urgent", closes=closes)
 

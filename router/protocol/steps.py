@@ -13,6 +13,7 @@ from router.lead import INTEREST, STANDING, WITHDRAWN, Claim, Pass, Status
 from router.turn import QUARTER, Turn, drawn_first
 
 AWARDED = "awarded"
+THE_CLIENT = "client"  # in `unreached`
 _ABOUT_SOMEBODY = frozenset({"unreachable", "left", "keeper turns"})  # cues that name a person who has not spoken
 
 
@@ -367,7 +368,7 @@ def say_no(turn: Turn, ended_as: str, text: str = "") -> None:
     """Say no to the client. A throw counts once the no has left; where nobody can be told, at once."""
     turn.stop_all()
     turn.wait_with(*turn.letters_waiting())
-    turn.set(ended_as=ended_as)
+    turn.set(ended_as=ended_as, goodbye=text)
     lead = turn.lead
     theirs = not lead.own or lead.handed_over or turn.cue.who == lead.own
     if text and lead.client and theirs:  # the person whose client it is has written it: no draft
@@ -389,6 +390,11 @@ def finish_throw(turn: Turn) -> None:
     if told:
         draft = not heard and turn.lead.draft_kind == "no"
         turn.tell_list("outcome", what="thrown", people=(), why=turn.lead.ended_as, heard=heard, draft=draft)
+
+
+def may_be_reached(turn: Turn) -> None:
+    """Something new is known of the client, or written to them: should mail come back now, its owner hears again."""
+    turn.set(unreached=tuple(pair for pair in turn.lead.unreached if pair.split()[0] != THE_CLIENT))
 
 
 def warm_up(turn: Turn) -> None:

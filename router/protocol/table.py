@@ -75,6 +75,14 @@ def find_row(turn: Turn) -> Row | None:
     return None
 
 
+def take(turn: Turn) -> bool:
+    """Do what the table says to this cue; answers whether it says anything."""
+    entry = find_row(turn)
+    if entry is not None:
+        entry.act(turn)
+    return entry is not None
+
+
 SECTIONS = ("Arriving", "Offered", "Contested", "Taken", "Any open lead", "Ended")
 
 
