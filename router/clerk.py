@@ -26,7 +26,7 @@ from router.canary import NOTE, Canary, from_doc, to_doc
 from router.compose import TemplateFault
 from router.config import Settings
 from router.decision import Decision
-from router.digest import monthly_mail, weekly_mail
+from router.digest import weekly_mail
 from router.health import this_host
 from router.ids import PROBE
 from router.inbox import Met
@@ -34,6 +34,7 @@ from router.journal_files import overwrite_file, put_file
 from router.lead import Lead
 from router.mime import rfc5322_date, write_mail
 from router.office import NotDone, Office
+from router.report import monthly_mail
 from router.store import ensure_folder
 from router.tray import write_tray
 from router.turn import Mail

@@ -407,15 +407,6 @@ def weekly_text(house: House, store: Books, world: World, now: datetime, templat
     return to_text(marked, digest.language)
 
 
-def monthly_mail(
-    house: House, store: Books, world: World, moment: datetime, templates: Templates | None = None, to: str = ""
-) -> Decision:
-    """The month's report to the business developer, else to the keeper."""
-    from router.report import monthly_mail as mail
-
-    return mail(house, store, world, moment, templates, to)
-
-
 def reading_language(wanted: str, house: House) -> str:
     """The language a reader gets, as `compose` chooses it."""
     return wanted if wanted in house.languages or wanted in LANGUAGES else house.languages[0]

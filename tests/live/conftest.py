@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from router.inbox import Inbox
 from router.mailhub import MailHub
 from tests.live.scripted_imap import ScriptedImap
-from tests.servers import HOST, Dovecot, ServerMissing
+from tests.open_house import OpenHouse, opened
+from tests.servers import HOST, Dovecot, RecordingSmtp, ServerMissing
 
 FULL = [f"full{number}" for number in range(5)]  # users of the session's Dovecot whose mailbox takes one mail
 _users = itertools.count(1)
@@ -26,6 +28,19 @@ def dovecot() -> Iterator[Dovecot]:
             yield server
     except ServerMissing as error:
         pytest.skip(f"no real IMAP server to test with: {error}")
+
+
+@pytest.fixture
+def smtp() -> Iterator[RecordingSmtp]:
+    with RecordingSmtp() as server:
+        yield server
+
+
+@pytest.fixture
+def house(tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp) -> Iterator[OpenHouse]:
+    """A house whose daemon runs in this process, between the real Dovecot and the recording SMTP server."""
+    with opened(tmp_path, dovecot.plain_port, smtp.port, f"house{next(_users)}", dovecot.PASSWORD) as house:
+        yield house
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,6 @@ from tests.servers import Dovecot, RecordingSmtp
 
 pytestmark = [pytest.mark.live, pytest.mark.dovecot]
 _users = itertools.count(1)
-
-
-@pytest.fixture
-def smtp() -> Iterator[RecordingSmtp]:
-    with RecordingSmtp() as server:
-        yield server
 
 
 @pytest.mark.parametrize("handled", ["move", "keep"])

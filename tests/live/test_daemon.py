@@ -9,18 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from router import progress
 from tests.house import DOMAIN, LIST, SHARED, Running, sent_to, wait_for
+from tests.open_house import START, OpenHouse
 from tests.servers import Dovecot, RecordingSmtp
 
 pytestmark = [pytest.mark.live, pytest.mark.dovecot]
 _users = itertools.count(1)
 FAST = 'window = "2 seconds"\nfreshness = "2 seconds"\n'
-
-
-@pytest.fixture
-def smtp() -> Iterator[RecordingSmtp]:
-    with RecordingSmtp() as server:
-        yield server
 
 
 @pytest.fixture
@@ -103,6 +99,24 @@ def test_a_first_start_leaves_old_mail_alone(house: Running, dovecot: Dovecot, s
     assert sent_to(smtp.mails, "new@x.example")
     assert not sent_to(smtp.mails, "old@x.example")
     assert sent_to(smtp.mails, f"operator@{DOMAIN}", "1")
+
+
+def test_a_first_reading_of_a_full_inbox_says_how_far_it_is(
+    tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp
+) -> None:
+    heard: dict[str, list[tuple[int, int]]] = {}
+    user = f"daemon{next(_users)}"
+    house = OpenHouse(tmp_path, dovecot.plain_port, smtp.port, user, dovecot.PASSWORD)
+    for number in range(70):
+        raw = house.mail(f"c{number}@client{number}.example", f"Request {number}", "Can one of you help us in May?")
+        dovecot.deliver(user, raw, received=START)
+    with progress.listening(lambda what, done, total: heard.setdefault(what, []).append((done, total))):
+        house.open()
+        house.until(lambda: len(house.subjects()) == 70, why="all are leads")
+        house.close()
+    told = heard["reading mail"]
+    assert [done for done, total in told if total == 70][:70] == list(range(1, 71))
+    assert heard["searching INBOX"][0] == (1, 1)
 
 
 def test_a_wrong_password_is_one_sentence_from_check(house: Running) -> None:

@@ -6,41 +6,26 @@ that sends everything back is not answered.
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import make_msgid
-from pathlib import Path
 
 import pytest
 
 from router.message import Message
 from router.settings import Restraint
 from tests.house import DOMAIN, LIST, SHARED, sent_to
-from tests.open_house import OPERATOR, OpenHouse, alerts, opened
+from tests.open_house import OPERATOR, OpenHouse, alerts
 from tests.servers import Dovecot, RecordingSmtp
 
 pytestmark = [pytest.mark.live, pytest.mark.dovecot]
-_users = itertools.count(1)
 ROBOT = "robot@shop.example"
 HANDFUL = 2 * Restraint().per_stranger  # a bound that is halved each day it was reached: 8 + 4 + 2 + 1
-
-
-@pytest.fixture
-def smtp() -> Iterator[RecordingSmtp]:
-    with RecordingSmtp() as server:
-        yield server
-
-
-@pytest.fixture
-def house(tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp) -> Iterator[OpenHouse]:
-    with opened(tmp_path, dovecot.plain_port, smtp.port, f"flood{next(_users)}", dovecot.PASSWORD) as house:
-        yield house
 
 
 # -- two auto-responders ----------------------------------------------------------------------------------------------

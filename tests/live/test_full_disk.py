@@ -101,12 +101,6 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Failing:
 
 
 @pytest.fixture
-def smtp() -> Iterator[RecordingSmtp]:
-    with RecordingSmtp() as server:
-        yield server
-
-
-@pytest.fixture
 def house(tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp, disk: Failing) -> Iterator[OpenHouse]:
     more = "[restraint]\nper_address = 10000\ntotal = 100000\n"
     user = f"disk{next(_users)}"

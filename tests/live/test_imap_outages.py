@@ -30,12 +30,6 @@ MINUTES = timedelta(minutes=1)
 
 
 @pytest.fixture
-def smtp() -> Iterator[RecordingSmtp]:
-    with RecordingSmtp() as server:
-        yield server
-
-
-@pytest.fixture
 def wire(dovecot: Dovecot) -> Iterator[Wire]:
     with Wire(dovecot.plain_port) as wire:
         yield wire

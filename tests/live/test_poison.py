@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from router import cli, office
 from router.triage import triage
 from tests.house import sent_to
-from tests.open_house import Clock, OpenHouse, alerts, opened
+from tests.open_house import Clock, OpenHouse, alerts
 from tests.servers import Dovecot, RecordingSmtp
 
 pytestmark = [pytest.mark.live, pytest.mark.dovecot]
@@ -43,18 +43,6 @@ def bug(monkeypatch: pytest.MonkeyPatch) -> Bug:
     bug = Bug()
     monkeypatch.setattr(office, "triage", bug)
     return bug
-
-
-@pytest.fixture
-def smtp() -> Iterator[RecordingSmtp]:
-    with RecordingSmtp() as server:
-        yield server
-
-
-@pytest.fixture
-def house(tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp) -> Iterator[OpenHouse]:
-    with opened(tmp_path, dovecot.plain_port, smtp.port, f"poison{next(_users)}", dovecot.PASSWORD) as house:
-        yield house
 
 
 def command(house: OpenHouse, *words: str) -> str:

@@ -30,12 +30,6 @@ class Marked(Running):
 
 
 @pytest.fixture
-def smtp() -> Iterator[RecordingSmtp]:
-    with RecordingSmtp() as server:
-        yield server
-
-
-@pytest.fixture
 def house(tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp) -> Iterator[Marked]:
     user = f"privacy{next(_users)}"
     more = '[[consultant]]\nkey = "x"\nname = "X"\naddresses = ["x@coll.example"]\n'

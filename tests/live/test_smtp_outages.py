@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,6 @@ pytestmark = [pytest.mark.live, pytest.mark.dovecot]
 _users = itertools.count(1)
 Fail = Callable[[str, str], str | None]
 FIRST, SECOND = "jo@acme.example", "su@beta.example"
-
-
-@pytest.fixture
-def smtp() -> Iterator[RecordingSmtp]:
-    with RecordingSmtp() as server:
-        yield server
-
-
-@pytest.fixture
-def house(tmp_path: Path, dovecot: Dovecot, smtp: RecordingSmtp) -> Iterator[OpenHouse]:
-    with opened(tmp_path, dovecot.plain_port, smtp.port, f"smtp{next(_users)}", dovecot.PASSWORD) as house:
-        yield house
 
 
 def request(house: OpenHouse, dovecot: Dovecot, client: str) -> None:
