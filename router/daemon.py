@@ -71,7 +71,7 @@ class Daemon:
         self._heard: datetime | None = None  # when the last complete reading of every folder began
         self._last_full: datetime | None = None
         self._behind = timedelta(0)  # how far the mail server's clock is seen to lag
-        self.troubles = Troubles(clock, office.alert)
+        self.troubles = Troubles(clock, office.alert, self.store)
         self._smtp_state = "ok"  # as the sending thread told it last
         self._broken: StoreError | None = None  # the store cannot go on, as the sending thread has met first
         self._started = clock()

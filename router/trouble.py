@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 log = logging.getLogger("router")
 
@@ -20,6 +21,17 @@ BACK_OFF = tuple(timedelta(seconds=n) for n in (1, 2, 5, 10, 30, 60, 120, 300))
 LONG_BACK_OFF = timedelta(minutes=1)  # at least, where a person must mend it: servers lock accounts that knock often
 ALERT_AFTER = timedelta(minutes=5)  # trouble that has lasted this long is the operator's to know; a hiccup is nobody's
 OK = "ok"
+TOLD = "imap-down"  # the note that the operator knows: since when mail has not been read, in ISO 8601
+
+
+class Notes(Protocol):
+    """What is kept over a restart: the store's notes."""
+
+    def note(self, name: str) -> Any: ...
+
+    def set_note(self, name: str, value: Any) -> None: ...
+
+    def drop_note(self, name: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -35,11 +47,16 @@ class Trouble:
 
 
 class Troubles:
-    """`clock`: now, aware UTC. `alert(what, detail)` stages a mail to the operator, and answers whether it did."""
+    """`clock`: now, aware UTC. `alert(what, detail)` stages a mail to the operator, and answers whether it did.
 
-    def __init__(self, clock: Callable[[], datetime], alert: Callable[[str, str], bool]) -> None:
-        self._clock, self._alert = clock, alert
+    An alert of which no all-clear has followed is noted, so that a restart means neither a second one nor silence.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], alert: Callable[[str, str], bool], notes: Notes) -> None:
+        self._clock, self._alert, self._notes = clock, alert, notes
         self.imap: Trouble | None = None
+        if since := notes.note(TOLD):
+            self.imap = Trouble(datetime.fromisoformat(since), "mail could not be read before the restart", True, True)
         self.disk: Trouble | None = None
         self.smtp: Trouble | None = None
 
@@ -77,6 +94,7 @@ class Troubles:
             return
         log.info("mail can be read again")
         if trouble.told:
+            self._notes.drop_note(TOLD)
             self._alert("imap-back", f"mail can be read again; it could not since {trouble.since:%H:%M} UTC")
 
     # -- the disk ----------------------------------------------------------------------------------------------------
@@ -124,3 +142,5 @@ class Troubles:
         if imap is not None and not imap.lasts and self._clock() - imap.since >= ALERT_AFTER:
             imap.lasts = True
             imap.told = self._alert("imap-down", imap.reason)
+            if imap.told:
+                self._notes.set_note(TOLD, imap.since.isoformat())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,20 @@ class Watch:
         self.now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
         self.said: list[str] = []
         self.mails = True
-        self.troubles = Troubles(lambda: self.now, self._alert)
+        self.kept: dict[str, Any] = {}
+        self.restarts()
+
+    def restarts(self) -> None:
+        self.troubles = Troubles(lambda: self.now, self._alert, self)
+
+    def note(self, name: str) -> Any:
+        return self.kept.get(name)
+
+    def set_note(self, name: str, value: Any) -> None:
+        self.kept[name] = value
+
+    def drop_note(self, name: str) -> None:
+        del self.kept[name]
 
     def _alert(self, what: str, detail: str) -> bool:
         self.said.append(what)
@@ -99,3 +113,22 @@ def test_a_full_disk_that_stopped_the_sending_too_has_one_all_clear(watch: Watch
     watch.troubles.disk_back()
     watch.troubles.smtp_is("ok")
     assert watch.said == ["disk-back"]
+
+
+def test_a_restart_means_neither_a_second_alert_nor_a_missing_all_clear(watch: Watch) -> None:
+    watch.troubles.imap_down("gone", retry=True)
+    watch.passes(ALERT_AFTER)
+    assert watch.said == ["imap-down"]
+    watch.restarts()
+    assert watch.troubles.fault, "nothing has been read yet"
+    assert watch.troubles.imap_rests() == NONE
+    watch.troubles.imap_down("still gone", retry=True)
+    watch.passes(2 * ALERT_AFTER)
+    assert watch.said == ["imap-down"]
+    watch.restarts()
+    watch.troubles.imap_back()
+    assert watch.said == ["imap-down", "imap-back"]
+    watch.restarts()
+    assert not watch.troubles.fault
+    watch.troubles.imap_back()
+    assert watch.said == ["imap-down", "imap-back"]
