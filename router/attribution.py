@@ -48,6 +48,8 @@ _OPENERS = frozenset(map(fold, mailwords.OPENERS))
 _NAME_FIRST = ("於", "于")  # openers that stand behind the name
 _MONTHS = frozenset(map(fold, mailwords.MONTHS))
 _DAYS = frozenset(map(fold, mailwords.DAYS))
+_MOMENT = _OPENERS | _MONTHS | _DAYS
+_FIRST_PERSON = {fold(word): 0 for word in mailwords.FIRST_PERSON} | {"i": -1}  # "I wrote", but "skrev i fredags"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def attribution_start(rows: Rows, at: int, floor: int, quote_follows: bool) -> i
         alone = start <= floor or rows.blank(start - 1) or rows.quoted(start - 1)
         if _closes(_Window(seen, text, last, closed, opens, alone, quote_follows)):
             found = start
-        if alone or len(text) > 2 * SPAN or not _goes_on(rows, start, at, opens, found == start):
+        if alone or len(text) > 2 * SPAN or not _goes_on(rows, start, at, opens, seen if found == start else None):
             break
     return found if found is None or found <= floor or not _is_date_line(rows, found) else found - 1
 
@@ -202,16 +204,25 @@ def may_close(rows: Rows, at: int) -> bool:
     last = rows.lines[at][-SPAN:].rstrip(DECORATION)
     if last.endswith((":", "：")):
         return True
-    if rows.lines[at].startswith("--") and rows.lines[at].endswith("--"):
+    line = rows.lines[at]
+    if line.endswith("--") and (line.startswith("--") or _verb_is_last(last)):
         return True
+    if line.endswith(")") and _TIME.search(last.rpartition("(")[2]):
+        return True  # Bob <bob@example.org> skrev: (3 juni 2025 10:11:12 CEST)
     below = rows.lines[at + 1] if at + 1 < len(rows) else ""
+    wrapped = f"{rows.lines[at - 1][-SPAN:]} {line}" if at and len(line) < 40 else line
+    if "@" in wrapped and _verb_is_last(last) and below.strip(" *_") not in (":", "："):
+        return True
     if below.strip() and not is_quoted(below) and not is_rule(below):
         return False  # without a colon nothing may follow but the quote
     return rows.lines[at].rstrip(" *_")[-1:] in ">)" or ends_with_wrote(last) or bool(_YEAR.search(last))
 
 
-def _goes_on(rows: Rows, start: int, at: int, opens: bool, enough: bool) -> bool:
-    """The line above `start` was broken off into it, and so belongs to the same attribution."""
+def _goes_on(rows: Rows, start: int, at: int, opens: bool, enough: Evidence | None) -> bool:
+    """The line above `start` was broken off into it, and so belongs to the same attribution.
+
+    `enough`: what is seen from `start` on, where that makes an attribution by itself.
+    """
     above, first = rows.lines[start - 1][-SPAN:].strip(), rows.lines[start][:SPAN].strip()
     if rows.own_column(start - 1) or above.count("<") > above.count(">") or above.count("(") > above.count(")"):
         return True
@@ -222,9 +233,21 @@ def _goes_on(rows: Rows, start: int, at: int, opens: bool, enough: bool) -> bool
     if len(above) + 1 + len(first.split(None, 1)[0]) <= min(width, 78):
         return False
     shows = rows.shows(start - 1)
+    if enough and _ends_sentence(above):
+        return False
+    if opens and enough and enough.address and enough.date == 2 and enough.wrote:
+        return opens_attribution(above)
     if opens and enough:
         return shows.address or shows.wrote or shows.date > 0
     return above[-1] not in ".!?" or shows.date > 0 or above[-2:-1].isdigit()
+
+
+def _ends_sentence(line: str) -> bool:
+    """`line` ends as sentences do, and not with an abbreviated month or day."""
+    if line[-1] not in ".!?" or not line[-2:-1].isalpha():
+        return False
+    last = fold(line[:-1].rsplit(None, 1)[-1])
+    return len(last) > 4 and last not in _MONTHS and last not in _DAYS
 
 
 def _closes(window: _Window) -> bool:
@@ -233,12 +256,14 @@ def _closes(window: _Window) -> bool:
     if not window.closed:
         return _closes_without_colon(window)
     verb_last = ends_with_wrote(window.last)
+    if not window.quote and seen.wrote and _tells_of_itself(window.text):
+        return False
     if window.quote and size < 250 and (seen.address or seen.date or verb_last):
         return window.opens or window.alone or seen.address or verb_last or (seen.date == 2 and seen.wrote)
     if not window.opens and _tells_more(window.text):
         return False
     if seen.address and seen.date and seen.wrote:
-        return True
+        return window.opens or window.quote or verb_last or not _goes_on_after_verb(window.text)
     if seen.date == 2 and seen.wrote:
         if window.opens:
             return verb_last or seen.address or not _goes_on_after_verb(window.last)
@@ -265,11 +290,26 @@ def _tells_more(text: str) -> bool:
     return not shows.date and not shows.wrote
 
 
+def _tells_of_itself(text: str) -> bool:
+    """Beside the verb stands the writer: "On Monday we wrote:", "schrieb ich"."""
+    tokens = _TOKEN.findall(fold(text))
+    verbs = (at for at, token in enumerate(tokens) if token in _WROTE)
+    return any(
+        _FIRST_PERSON.get(token) in (step, 0)
+        for at in verbs
+        for step, token in ((-1, tokens[at - 1] if at else ""), (1, tokens[at + 1] if at + 1 < len(tokens) else ""))
+    )
+
+
 def _goes_on_after_verb(last: str) -> bool:
-    """Behind the verb stands more than a name: "On 3 May 2025 we wrote a contract with them:"."""
-    words = fold(last.rstrip(":：")).split()
-    verb = next((at for at, word in enumerate(words) if word.strip(".,()") in _WROTE), len(words))
-    return sum(word[0].islower() for word in last.rstrip(":：").split()[verb + 1 :]) > 2
+    """Behind the verb stands more than a name and a moment: "On 3 May 2025 we wrote a contract with them:"."""
+    words = last.rstrip(":：").split()
+    verb = next((at for at, word in enumerate(words) if fold(word).strip(".,()") in _WROTE), len(words))
+    behind = [word.strip(".,()") for word in words[verb + 1 :]]
+    told = [word for word in behind if word[:1].islower() and fold(word) not in _MOMENT]
+    if len(behind) > 2 and told[:2] == behind[:2]:
+        return True  # "schrieb uns die Bank:"
+    return len(told) > 2 and len([word for word in told if len(word) > 2]) > 2
 
 
 def _closes_without_colon(window: _Window) -> bool:

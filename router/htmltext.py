@@ -44,6 +44,7 @@ _HIDDEN_STYLE = re.compile(
 _PRE_STYLE = re.compile(r"\bwhite-space\s?:\s?(?:pre|break-spaces)")
 _NO_MARGIN = re.compile(r"\bmargin(?:-bottom)?\s?:\s?0")
 _OUTLOOK_HEAD = re.compile(r"border-top\s?:\s?solid #(?:b5c4df|e1e1e1) 1\.0pt")
+_INDENTED = re.compile(r"margin\s?:[^;]{0,20}\b40px.{0,30}\bborder\s?:\s?(?:none|medium none|0)")
 _MAIL_LINK = re.compile(r"mailto:([^\s<>?]{1,100}@[^\s<>?]{1,100})", re.IGNORECASE)
 _HALVES = re.compile(r"&#(5535[5-8]);&#(5(?:6[4-9]|7[0-2])\d\d);")  # an emoji written as two halves
 _FOREIGN = re.compile(r"^([#=]?)(?:x_)+")
@@ -229,6 +230,8 @@ class _Page:
         if element.tag == "a":
             link = _MAIL_LINK.match(attributes.get("href", ""))
             element.link, element.link_at = (link[1] if link else ""), len(self.line)
+        if element.quote and _INDENTED.search(style) and "border-left" not in style:
+            element.quote = ""  # "indent more" in a web mail: the writer's own paragraph
         if self.marks_quotes and not element.is_hidden:
             self._mark(element, _marks(attributes), style)
         return element

@@ -19,7 +19,9 @@ _INVISIBLE = re.compile(
 )
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _BREAKS = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
-_QUOTED = re.compile(r"\s{0,4}(?:[A-Za-z]{0,3}>|[A-Za-z]{4,12}>\s|[＞›]|&gt;|[»|]\s(?!.*\|$)|\|$)")
+_QUOTED = re.compile(
+    r"\s{0,4}(?:>|[A-Za-z]{1,3}>(?=[\s>]|$)|[A-Za-z]{4,12}>\s|[＞›]|&gt;|[»|]\s(?!.*(?:\||\S \| \S.*)$)|\|$)"
+)
 _CHEVRONS = re.compile(r"\s*>>.*<<\s*$")
 _RULE = frozenset(f"{DASHES}_=*~─━#+.· ")
 _FOLDED: dict[int, str | None] = (

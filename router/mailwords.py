@@ -49,6 +49,9 @@ WROTE = _words(
     """
 )
 
+# Who never stands beside that verb in an attribution: its own writer.
+FIRST_PERSON = _words("we ich wir nous jag vi jeg ik wij yo nosotros eu nós io noi minä")
+
 # The same where words are not parted by spaces: looked for anywhere in the line.
 WROTE_PARTS = (
     "写道", "寫道", "写到", "来信", "のメッセージ", "のメール", "書きました", "作成", "작성", "썼습니다",
@@ -684,6 +687,15 @@ DISCLAIMER_SECRETS = (
     "smaž", "odstran", "сообщите", "удалите",
 )  # fmt: skip
 
+# … and of what it speaks, where it calls itself no mail.
+DISCLAIMED = (
+    "communication", "comunica", "transmission", "transmis", "contained herein", "contained in this", "attachment",
+    "anhang", "anlage", "pièce jointe", "pièces jointes", "allegat", "adjunt", "anexo", "bijlage", "bilag", "vedlegg",
+    "liite", "załącznik", "příloh", "this document", "this fax", "this transmittal", "informations contenues",
+    "information contained", "informationen enthält", "informazioni contenute", "información contenida",
+    "informações contidas", "email", "e-post", "epost", "sähköposti", "сообщени", "zpráv", "üzenet", "e-posta",
+)  # fmt: skip
+
 # A paragraph that begins so is a footer by itself (mailing lists, notifications) …
 FOOTER_STARTS = (
     "to unsubscribe", "click here to unsubscribe", "yahoo mail: search",
@@ -712,6 +724,14 @@ FOOTER_MORE = (
     "because you are", "because you're", "watching", "thread", "follow", "account", "konto", "angemeldet", "registrer",
     "iscri", "assinat", "suscri", "подпис", "рассыл",
 )  # fmt: skip
+# … which speak of lists in this table, where links and addresses stand under a rule.
+LIST_WORDS = (
+    "subscri", "mailing list", "mailinglist", "maillist", "e-postlist", "mejllist", "group", "gruppe", "grupp",
+    "view/reply", "mute this", "abonn", "désabonn", "abmeld", "avregistrer", "afmeld", "avmeld", "list help",
+    "list info", "listserv", "archives", "/listinfo", "suscri", "assinat", "iscri", "poistu", "wypisz",
+)  # fmt: skip
+# … or names what a scanner looks for, in the first line under a rule.
+VIRUSES = ("virus", "viren", "вирус", "вірус", "avast", "malware", "mailscanner")
 # … or holds one of these.
 FOOTER_PARTS = (
     "mailman/listinfo", "/listinfo/", "majordomo info at", "avast.com/sig-email", "groups.google.com/d/",

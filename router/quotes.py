@@ -130,6 +130,8 @@ class Page(Rows):
         line = self.lines[at][:LINE]
         if len(line) > 40 or at <= floor or self.blank(at - 1) or self.quoted(at - 1) or not ends_with_wrote(line):
             return None
+        if self.shows(at).date:
+            return None  # an attribution that is quoted as a whole
         for start in range(at - 1, max(floor, at - 6) - 1, -1):
             if self.quoted(start):
                 return None

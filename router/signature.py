@@ -15,6 +15,9 @@ from router.lines import LINE, is_rule
 
 _LINK = re.compile(r"\[([^\[\]\n]{1,200})\]\([^()\n]{1,400}\)|<?https?://[^\s>]{1,400}>?")
 _DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
+_COLON = re.compile(r":\s+\w")
+_LABELLED = re.compile(r"[ *_]{0,4}[^\W\d_][^:：@.!?]{0,30}[:：](?!//)")
+_LINKED = re.compile(r"@|https?://|www\.|mailto:")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _CONTACT = re.compile(r"@|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·]")
 
@@ -94,8 +97,8 @@ def _phone_sign(line: str) -> int:
         return 0
     _, mark, more = _partition(bare)
     brand = mark == "," and more.startswith(mailwords.DEVICES) and len(more.split()) <= 4
-    if mark and more and not brand and not any(word in more for word in mailwords.EXCUSES):
-        return 0
+    if mark and more and not brand and (_COLON.search(more) or not any(word in more for word in mailwords.EXCUSES)):
+        return 0  # "Sent from my phone, so brief: yes" says something
     device = any(device in bare for device in mailwords.DEVICES)
     if bare.endswith(mailwords.PHONE_ENDS):
         return 2 if device else 0
@@ -112,33 +115,91 @@ def _partition(text: str) -> tuple[str, str, str]:
     return (text[: match.start()], match.group().strip(), text[match.end() :].strip()) if match else (text, "", "")
 
 
+_OF_THIS_MAIL = (
+    *mailwords.THIS_MAIL,
+    "sender",
+    "absender",
+    "expéditeur",
+    "remitente",
+    "remetente",
+    "mittente",
+    "afzender",
+    "avsändare",
+    "afsender",
+    "avsender",
+    "lähettäjä",
+    "nadawc",
+    "отправител",
+)
 _PHONE_STARTS = tuple(sorted(mailwords.PHONE_STARTS))
 
 
 def is_signature_mark(lines: Sequence[str], at: int) -> bool:
-    """Line `at` parts a signature or a footer from the text above it."""
+    """Line `at` parts a signature or a footer from the text above it.
+
+    Two dashes always do. A long dash and a line of underscores (Mailman's, Outlook's, any rule of an HTML mail) do
+    unless the writer goes on below; any other rule only where a signature or small print follows.
+    """
     bare = lines[at].strip()
-    if bare in ("--", "—", "–"):
+    if bare == "--":
         return True
-    if bare.startswith("__") and len(bare) >= 10 and set(bare) == {"_"}:
-        return True  # Mailman's and Outlook's line
-    if is_rule(bare) and bare[0] in "-_—–":
-        return _looks_like_footer([line for line in lines[at + 1 : at + 40] if line.strip()])
-    return False
-
-
-def _looks_like_footer(below: Sequence[str]) -> bool:
-    """The lines under a rule are a signature or small print, not the writer's next paragraph."""
-    below = [line[:LINE] for line in below if not is_rule(line)]
-    if not below:
-        return True
-    if any(_is_footer(below, row) for row in range(min(6, len(below)))) or _disclaims(" ".join(below[:12])):
-        return True
-    if len(below) > 10 or any(len(line) > 90 for line in below):
+    drawn = bare in ("—", "–") or (len(bare) >= 10 and set(bare) == {"_"})
+    if not drawn and not is_rule(bare):
         return False
-    contacts = sum(bool(_CONTACT.search(line)) for line in below)
-    short = sum(len(line) <= 60 and line.rstrip()[-1] not in ".!?:;," for line in below)
-    return short == len(below) and (contacts > 0 or len(below) <= 3)
+    below = [line[:LINE] for line in lines[at + 1 : at + 40] if line.strip() and not is_rule(line)]
+    if drawn:
+        return not _speaks(lines, at + 1) or _is_footing(below)
+    if _is_footing(below):
+        return True
+    if bare[0] not in "-_—–":
+        closes = next(line for line in reversed(lines) if line.strip()).strip() == bare
+        return closes and _is_name(below[0]) and _signs(below, needs_contact=True)
+    over = lines[at - 1].strip() if at else ""
+    heading = bool(over) and abs(len(over) - len(bare)) <= 3
+    return _signs(below, needs_contact=heading)
+
+
+def _speaks(lines: Sequence[str], at: int) -> bool:
+    """The first paragraph from line `at` on is the writer's: sentences, no name, no label, no address."""
+    while at < len(lines) and (not lines[at].strip() or is_rule(lines[at])):
+        at += 1
+    paragraph = [line.strip() for line in lines[at : min(_paragraph_end(lines, at), at + 30)]]
+    text = " ".join(paragraph)[:2000]
+    told = len(text) >= 30 or (len(text) >= 12 and not text.isascii())
+    if not told or "@" in text or text[-1] not in ".!?:;,。！？：…)":
+        return False
+    upper = [line for line in lines[at : at + 12] if line.strip()][:6]
+    return sum(bool(_LABELLED.match(line)) for line in upper) < 2
+
+
+def _is_footing(below: Sequence[str]) -> bool:
+    """The lines under a rule are small print: a footer's words, a disclaimer, a list's links."""
+    if (
+        not below
+        or any(_is_footer(below, row) for row in range(min(6, len(below))))
+        or _disclaims(" ".join(below[:12]))
+    ):
+        return True
+    first = _plain(below[0])
+    if first.startswith(mailwords.FOOTER_MAYBE) or any(word in first for word in mailwords.VIRUSES):
+        return True
+    linked = sum(bool(_LINKED.search(line)) for line in below)
+    listed = any(word in _plain(" ".join(below)) for word in mailwords.LIST_WORDS)
+    return len(below) <= 12 and linked * 2 >= len(below) and listed
+
+
+def _signs(below: Sequence[str], *, needs_contact: bool) -> bool:
+    """The lines under a rule are a signature: few and short, with a name on top or a way to reach somebody."""
+    if len(below) > 10 or any(len(line) > 60 or line.rstrip()[-1] in ".!?:;," for line in below):
+        return False
+    contacts = any(_CONTACT.search(line) for line in below)
+    return contacts or (not needs_contact and len(below) <= 3 and _is_name(below[0]))
+
+
+def _is_name(line: str) -> bool:
+    """One to five words that begin as names do: "Anna Berg", "Ludwig van der Rohe, ACME"."""
+    words = line.split()
+    return len(words) <= 5 and not any(word[0].islower() and len(word) > 3 for word in words) and words[0][0].isalpha()
 
 
 def _plain(text: str) -> str:
@@ -179,6 +240,8 @@ def _disclaims(text: str) -> bool:
     lowered = text[:3000].lower().replace("’", "'")
     if not any(word in lowered for word in mailwords.DISCLAIMER_READERS):
         return False
+    if not any(word in lowered for word in (*mailwords.MAIL_WORDS, *mailwords.DISCLAIMED)):
+        return False  # it does not speak of itself: a person asks for discretion
     return any(word in lowered for word in mailwords.DISCLAIMER_SECRETS)
 
 
@@ -230,7 +293,8 @@ def _banner(lines: Sequence[str], at: int) -> int:
 
 def is_banner(first: str, whole: str) -> bool:
     """A paragraph (lower case), by its first line and as a whole, is what a mail server sets above foreign mail."""
-    if any(0 <= whole.find(mark) < len(first) for mark in mailwords.BANNER_LINES):
+    found = [at for mark in mailwords.BANNER_LINES if 0 <= (at := whole.find(mark)) < len(first)]
+    if any(not at or whole[at - 1] not in "\"'“„«‘" for at in found):
         return True
     if not any(word in whole for word in mailwords.BANNER_OUTSIDE):
         return False
@@ -240,5 +304,7 @@ def is_banner(first: str, whole: str) -> bool:
         return True  # [EXTERNAL], *** EXTERNE MAIL ***, EXTERNAL EMAIL:
     if not any(word in whole for word in mailwords.MAIL_WORDS):
         return False
-    loud = bare.startswith(mailwords.BANNER_CAUTION)
-    return loud or (foreign and sum(word in whole for word in mailwords.BANNER_CAUTION) >= 2)
+    warnings = sum(word in whole for word in mailwords.BANNER_CAUTION)
+    if bare.startswith(mailwords.BANNER_CAUTION):  # a person may warn as well: "Caution: the external server is old."
+        return warnings >= 2 or len(whole.split()) <= 6 or any(word in whole for word in _OF_THIS_MAIL)
+    return foreign and warnings >= 2

@@ -408,3 +408,28 @@ def test_mails_that_went_wrong_once(path: Path) -> None:
     expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     reply = read_reply(read_message(path.read_bytes()))
     assert " ".join(reply.text.split()) == expected["text"], expected["why"]
+
+
+# --- mails that were written before the rules were looked at
+
+
+def fresh_mails() -> Iterator[tuple[str, str, str, str]]:
+    """(name, plain or html, the mail, what is new in it)."""
+    for block in (Path(__file__).parent / "reply_mails.txt").read_text(encoding="utf-8").split("=== ")[1:]:
+        head, _, rest = block.partition("\n")
+        body, _, wanted = rest.partition("--- new\n")
+        name, kind = head.split()
+        yield name, kind, body, wanted
+
+
+@pytest.mark.parametrize(("kind", "body", "wanted"), [row[1:] for row in fresh_mails()])
+def test_of_a_fresh_mail_all_that_is_new_is_read_and_nothing_else(kind: str, body: str, wanted: str) -> None:
+    read = mail(None, body) if kind == "html" else mail(body, None)
+    assert " ".join(read.text.split()) == " ".join(wanted.split())
+
+
+@pytest.mark.parametrize(
+    "text", (Path(__file__).parent / "reply_people.txt").read_text(encoding="utf-8").split("\n========\n\n")[1:]
+)
+def test_of_what_people_write_nothing_is_lost(text: str) -> None:
+    assert new(text) == " ".join(text.split())
