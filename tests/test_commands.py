@@ -182,6 +182,27 @@ def test_an_accent_may_be_written_apart_and_an_i_be_turkish() -> None:
         assert command is not None and command.verb == "claim", text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'd love to, but I have no time",
+        "Bel progetto, ma devo passare",
+        "Before June no capacity here until September",  # times may stand on both sides of a pass
+        "Vor Mai keine Kapazität",
+    ],
+)
+def test_a_pass_may_follow_kind_words_and_times(text: str) -> None:
+    command = read(text).command
+    assert command is not None and command.verb == "pass"
+
+
+@pytest.mark.parametrize(
+    "text", ["I'll take it, but not before May", "Bo said he'd love to, but I can't", "In May, mine"]
+)
+def test_a_pass_is_not_made_of_half_a_claim_or_of_what_others_say(text: str) -> None:
+    assert read(text).command is None
+
+
 def test_a_claim_outweighs_the_coming_back_that_leads_to_it() -> None:
     for text in ("I'm back, I'll take it", "Yes, I am free and would like to take it"):
         command = read(text).command

@@ -26,7 +26,9 @@ class Book:
 
     languages: tuple[str, ...]
     grammars: tuple[Grammar, ...]
-    starters: Mapping[str, tuple[int, ...]]  # a word -> places in `grammars` of those with a phrase that may begin so
+    starters: Mapping[
+        str, tuple[int, ...]
+    ]  # a word -> places in `grammars` of those with a phrase, filler or time that may begin so
     remarks: Mapping[str, _Remarks]  # by language
     safe: Mapping[str, frozenset[str]]  # by language: how harmless remarks begin: "I", "thanks"
     joins: Mapping[str, frozenset[str]]  # by language: and; as keys: "è" is not "e"
@@ -104,7 +106,7 @@ def _together(tables: Sequence[Table], name: str) -> frozenset[str]:
 def _starters(grammars: Sequence[Grammar]) -> Mapping[str, tuple[int, ...]]:
     starters: dict[str, tuple[int, ...]] = {}
     for place, grammar in enumerate(grammars):
-        for word in {*grammar.openers, *grammar.beginnings("soft")}:
+        for word in {*grammar.openers, *grammar.beginnings("soft"), *grammar.beginnings("time")}:
             starters[word] = (*starters.get(word, ()), place)
     return starters
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from router.phrases.book import OWN
-from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, TALK, Found, Sight
-from router.phrases.words import NONE, QUESTION
+from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, TALK, Found, Sight, command_of
+from router.phrases.words import COMMA, NONE, QUESTION
 
 _LONGEST_STATEMENT = 24  # words
 _SHORT_STATEMENT = 4  # words: "Wow, what a client"
@@ -24,7 +24,7 @@ def find(sight: Sight) -> Found | None:
     """The command of the line, behind greetings and small talk; its label is in OPEN where the words leave it open."""
     found = _find(sight, 0, 0)
     if found is None or found.label in OPEN:
-        return _behind_statement(sight, found is not None) or found
+        return _behind_statement(sight, found is not None) or _behind_but(sight) or found
     if found.label == "yes":  # "Yes, I am free and would like to take it"
         claim = _behind_statement(sight, open_=True)
         return claim if claim and claim.verb == "claim" else found
@@ -54,7 +54,16 @@ def _look(sight: Sight, place: int, depth: int) -> Found | None:
         if weak or (here and (_only_leads(sight, here, behind) or _tops(behind, here))):
             told = behind.label.endswith("-told") and sight.known_name(place) == end
             return replace(behind, label="half") if told else behind  # "Anna, take it"
-    return here
+    return here or _behind_time(sight, place, depth)
+
+
+def _behind_time(sight: Sight, place: int, depth: int) -> Found | None:
+    """A pass behind a time: "Before May no capacity". A claim there would be a promise."""
+    for end, language in sight.times(place):
+        behind = _find(sight, end, depth + 1) if end < len(sight.line) else None
+        if behind and behind.verb == "pass" and language in behind.languages:
+            return behind
+    return None
 
 
 def _tops(behind: Found, here: Found) -> bool:
@@ -91,6 +100,33 @@ def _behind_statement(sight: Sight, open_: bool) -> Found | None:
         if found and parted and not open_ and _stands_alone(sight, first, found):
             return found
     return None
+
+
+def _behind_but(sight: Sight) -> Found | None:
+    """A pass behind the line's first "but": "I'd love to, but I have no time". A claim before it leaves it open."""
+    line, book = sight.line, sight.book
+    begins = {0, *(end for end, _ in lead_ends(sight, 0) if end < len(line))}
+    claimed = {end for at in begins for label, end in sight.labels(at) if command_of(label) == "claim"}
+    for place, kind, said in book.remarks_in(line.keys[:_LONGEST_STATEMENT], frozenset(book.remarks)):
+        if kind in ("if", "said"):
+            return None
+        end = place + 1 + said.count(" ")
+        if (
+            kind == "but"
+            and place
+            and place not in claimed
+            and end < len(line)
+            and line.breaks[end - 1] in (NONE, COMMA)
+        ):
+            found = None if line.asks(0, end) else _find(sight, end, MOST_LEADS - 1)
+            if found and found.verb == "pass" and _speaks(sight, found, place, end):
+                return found
+    return None
+
+
+def _speaks(sight: Sight, found: Found, place: int, end: int) -> bool:
+    """Whether the words from `place` to before `end` are a remark of the language of `found`, or of English."""
+    return bool(sight.book.remarks_in(sight.line.keys[place:end], found.languages | {"en"}))
 
 
 def _closes_statement(sight: Sight, found: Found) -> bool:

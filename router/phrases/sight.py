@@ -126,6 +126,11 @@ class Sight:
         """Where fillers ("please") that begin at `place` end."""
         return [end for reader in self._readers_at(place) for end in reader.member("soft", place)]
 
+    def times(self, place: int) -> list[tuple[int, str]]:
+        """Where times ("this month", "until Easter") that begin at `place` end, and in which language."""
+        readers = self._readers_at(place)
+        return [(end, reader.grammar.language) for reader in readers for end in reader.member("time", place)]
+
     def head_end(self, found: Found) -> int:
         """Where the command ends, fillers behind it left off: of "throw unfortunately we …" the text begins there."""
         ends = {end for label, end in self.labels(found.start) if label == found.label}
@@ -260,6 +265,7 @@ class Sight:
             while not self.line.ends_at(place):
                 talk = (reader for reader in self._readers_at(place) if reader.grammar.language == tongue)
                 stops = [match.end for each in talk for match in each.at(place) if self._may_trail(match.label, label)]
+                stops += [end for end, language in self.times(place) if label in ("pass", "no") and language == tongue]
                 following = max([*stops, self.known_name(place)])
                 if following <= place:
                     break
