@@ -256,11 +256,17 @@ class Turn:
             else:
                 kept = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
                 self.set(draft_kind=kind, draft=json.dumps(kept), drafted_at=self.world.now)
-                self.mail("draft", f"@{lead.owner}", about=kind, facts=facts)
+                self.show_draft(facts)
             return False
         self.mail(kind, "client", **facts)
         self.set(warmed_at=self.world.now)
         return True
+
+    def show_draft(self, facts: Mapping[str, Any]) -> None:
+        """To its owner, and to the keeper while the owner is away: else the client waits for nobody."""
+        owner, keeper = self.lead.owner, self.world.keeper
+        readers = (owner,) if self.world.is_here(owner) or not keeper else (owner, keeper)
+        self.tell("draft", readers, about=self.lead.draft_kind, facts=facts)
 
     def promise(self, moment: datetime) -> datetime:
         """A time told to a client is a time at which the router itself will write (rule 5).

@@ -91,7 +91,7 @@ class Simulator:
         self.claimed: dict[int, set[str]] = {}  # bun → who has said "mine", and never "undo"
         self.said: dict[int, set[str]] = {}  # bun → who has asked for it in any way: mine, together, join
         self.ids: set[str] = set()
-        self.acks: Counter[int] = Counter()
+        self.acks: Counter[tuple[int, str]] = Counter()  # by bun and address: a corrected one has read nothing yet
         self.heard: dict[int, datetime] = {}  # when a client last heard something
         self.answered: set[int] = set()  # buns whose client had a handover, a no, or a person's own words
         self.per_day: Counter[tuple[str, str]] = Counter()
@@ -168,6 +168,9 @@ class Simulator:
             (5, self.client_again),
             (3, self.robot),
             (2, self.bounce),
+            (1, self.colleague_bounces),
+            (1, self.correct),
+            (0.5, self.refuse),
             (4, self.forward),
             (2, self.post),
             (3, self.double),
@@ -265,6 +268,27 @@ class Simulator:
             if lead is not None and lead.client:
                 self.line(f"bounce of {self.requests[number]} on bun {number}")
 
+    def colleague_bounces(self) -> None:
+        number, who = self.some_bun(), self.random.choice(PEOPLE)
+        known = number is not None and {(number, f"@{who}"), (number, "list")} & self.play.last.keys()
+        if known and who in self.play.members and "list" not in self.play.given:
+            self.line(f"bounce of {who} on bun {number}")
+
+    def correct(self) -> None:
+        """Somebody names another address of the client's; the client reads the new one only."""
+        number = self.some_bun()
+        if number is not None:
+            client = self.requests[number]
+            self.line(f"{self.random.choice(PEOPLE)} -> bun {number}: office@{client}.example")
+
+    def refuse(self) -> None:
+        """From now on a server refuses all mail to somebody, for good."""
+        number = self.some_bun()
+        client = (self.requests[number],) if number is not None else ()
+        who = self.random.choice(("list", *CLAIMERS, *client))
+        if who != "list" or "list" not in self.play.given:
+            self.line(f"mail to {who} fails")
+
     def forward(self) -> None:
         self.clients += 1
         client, who = f"client{self.clients}", self.random.choice(CLAIMERS)
@@ -311,7 +335,8 @@ class Simulator:
         if number and lead is not None and lead.client:
             self.answered.add(number)
             self.heard[number] = self.play.now
-            self.line(f"{self.random.choice(PEOPLE)} -> client about bun {number}: I will call you tomorrow.")
+            who = self.random.choice([each for each in PEOPLE if each in self.play.members])
+            self.line(f"{who} -> client about bun {number}: I will call you tomorrow.")
 
     def late_mail(self) -> None:
         """A claim that the server had earlier and that turns up only now, in Junk or out of order."""
@@ -401,7 +426,7 @@ class Simulator:
             lead = office.store.lead(number)
             assert lead is not None
             by_person = self.play.given.get("no_by") == "person" or self.play.given.get("reheat_by") == "owner"
-            nobody = not office.world().keeper
+            nobody = not office.world().keeper or "mail to list fails" in self.lines  # the keeper is asked every day
             fine = lead.status in (Status.TAKEN, Status.DOUGH) or not lead.is_open or by_person or nobody
             self._hold(fine, f"bun {number} is still {lead.status}, {lead.stage}")
             own = lead.own or not lead.client or lead.source in ("forward", "post")
@@ -437,8 +462,8 @@ class Simulator:
             self.per_day[key] += 1
             assert self.per_day[key] <= 60, f"{address} got more than a day's mails"
         if mail.kind == "ack":
-            self.acks[lead] += 1
-            assert self.acks[lead] == 1, f"bun {lead} was acknowledged twice"
+            self.acks[lead, mail.recipients[0]] += 1
+            assert self.acks[lead, mail.recipients[0]] == 1, f"bun {lead} was acknowledged twice"
         if KINDS[mail.kind].audience == TO_CLIENT:
             self._check_client_mail(mail)
 

@@ -58,6 +58,8 @@ def join_team(turn: Turn) -> None:
 def warm(turn: Turn) -> None:
     if not turn.cue.settled and not _may_write(turn):  # what was theirs to write goes, whoever has the bun by now
         return
+    if not turn.cue.settled:
+        steps.spare(turn)
     if turn.cue.text and turn.wait_for_undo(text=turn.cue.text):
         return
     if turn.cue.text:
@@ -124,6 +126,14 @@ def _draft_facts(turn: Turn) -> dict[str, Any]:
     return facts
 
 
+@row("", (THROWN,), ("due:redraft",), says="", then="")
+def show_no_again(turn: Turn) -> None:
+    """A no that nobody has let go: asked again once, as about everything that a client waits for."""
+    turn.stop("redraft")
+    if turn.lead.draft_kind == "no":
+        turn.show_draft(_draft_facts(turn))
+
+
 @row(
     "Any open lead",
     ANY_OPEN,
@@ -135,6 +145,7 @@ def _draft_facts(turn: Turn) -> dict[str, Any]:
 )
 def person_wrote(turn: Turn) -> None:
     turn.set(letters=(*turn.lead.letters, Letter(turn.cue.at, turn.cue.who, turn.cue.text)))
+    steps.spare(turn)
     steps.warm_up(turn)
     person_answered(turn)
     turn.record("wrote to the client", why=turn.cue.line)
@@ -253,7 +264,7 @@ def client_writes(turn: Turn) -> None:
     turn.set(carried=(*turn.lead.carried, *cue.carried))
     turn.tell("follow-up", readers, text=cue.text, attach=tuple(each.sha256 for each in cue.carried))
     if lead.draft_kind and first:  # they may be writing because they have heard nothing: the owner sees it once more
-        turn.tell("draft", [turn.lead.owner], about=lead.draft_kind, facts=_draft_facts(turn))
+        turn.show_draft(_draft_facts(turn))
 
 
 @row("Any open lead", ANY_OPEN, ("up",), says="a strategic request, in the owner's view: “up”", then="unchanged",

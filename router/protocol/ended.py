@@ -90,7 +90,13 @@ def _last_owner(turn: Turn) -> str:
     return owner if turn.world.is_here(owner) else turn.world.keeper or turn.world.standing_keeper
 
 
-@row("", ANY_ENDED, ("pass", "yield", "word", "person writes", "note", "joined"), says="", then="")
+@row("", ANY_ENDED, ("person writes",), says="", then="")
+def client_has_heard(turn: Turn) -> None:
+    turn.stop("redraft")
+    turn.record("person writes", why=turn.cue.line)
+
+
+@row("", ANY_ENDED, ("pass", "yield", "word", "note", "joined"), says="", then="")
 def only_recorded(turn: Turn) -> None:
     """Said about a bun that has ended: it stands in the history and changes nothing."""
     turn.record(turn.cue.name, why=turn.cue.line)

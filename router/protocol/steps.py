@@ -380,6 +380,8 @@ def say_no(turn: Turn, ended_as: str, text: str = "") -> None:
         turn.record("no is on its way to the client", why=ended_as)
     else:
         finish_throw(turn)
+        if turn.lead.draft_kind == "no":
+            turn.start(redraft=turn.in_time(turn.world.terms.freshness))
 
 
 def finish_throw(turn: Turn) -> None:
@@ -390,6 +392,15 @@ def finish_throw(turn: Turn) -> None:
     if told:
         draft = not heard and turn.lead.draft_kind == "no"
         turn.tell_list("outcome", what="thrown", people=(), why=turn.lead.ended_as, heard=heard, draft=draft)
+
+
+def spare(turn: Turn) -> None:
+    """Somebody writes to the client while the no has not left: what they say comes first, and the bun cools again."""
+    if turn.lead.stage == "goodbye":
+        turn.set(stage="cooling", awaits="", ended_as="", goodbye="")
+        turn.start(dry=turn.in_time(turn.world.terms.decide))
+        no, letter = "throw", "warm"
+        turn.record(f"“{no}” gives way to “{letter}”", why=turn.cue.line)
 
 
 def may_be_reached(turn: Turn) -> None:
