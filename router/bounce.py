@@ -34,6 +34,7 @@ _NAMES = Phrases(_WORDS["names"])
 _SUBJECTS = Phrases(_WORDS["subject"])
 _TEXTS = Phrases(_WORDS["text"])
 _DELAYED = Phrases(_WORDS["delayed"])
+_GOODS, _MAILS = Phrases(_WORDS["goods"]), Phrases(_WORDS["mails"])
 
 _ADDRESS = re.compile(r"(?<![\w.+=&'-])[\w.!#$%&'*+/=?^`{|}~-]{1,128}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
@@ -140,6 +141,8 @@ def _verdict(message: Message) -> str | None:
         return "X-Failed-Recipients"
     if daemon and (nobody or subject or text or report):
         return "from a mail system"
+    if _is_about_goods(message):
+        return None
     if subject and (postmaster or nobody):
         return f"from a mail system, about a failed delivery ({subject})"
     early = _TEXTS.found(fold("\n".join(_head(message)[:6])))
@@ -148,6 +151,14 @@ def _verdict(message: Message) -> str | None:
     if subject and early and _names_a_failure(message):
         return f"it says that a delivery failed ({subject}; {early})"
     return None
+
+
+def _is_about_goods(message: Message) -> bool:
+    """A parcel or an order that did not arrive: shops and carriers report it in the words of mail systems."""
+    told = fold("\n".join([message.subject[:300], *_head(message)[:6]]))
+    if not _GOODS.found(told) or _MAILS.found(_ADDRESS.sub("", told)):
+        return False
+    return not (_ADDRESS.search(told) and _ENHANCED.search(told))
 
 
 def _speaks_as_system(message: Message, *, postmaster: bool, nobody: bool) -> bool:

@@ -36,6 +36,8 @@ _AWAY = Phrases(_AUTO["text"]["away"])
 _ADVICE = Phrases(_AUTO["text"]["advice"])
 _CHALLENGE_SUBJECTS = Phrases(_AUTO["challenge"]["subject"])
 _CHALLENGE_TEXTS = Phrases(_AUTO["challenge"]["text"])
+_SERVERS = (tuple(_AUTO["server"]["begins"]), tuple(_AUTO["server"]["ends"]))
+_SERVER_TEXTS = Phrases(_AUTO["server"]["text"])
 _UNSUBSCRIBE = Phrases(_TABLE["bulk"]["unsubscribe"])
 _MAILERS = Phrases(_TABLE["bulk"]["mailers"])
 _BULK_HEADERS = tuple(_TABLE["bulk"]["headers"])
@@ -92,7 +94,13 @@ def auto_reply_reason(message: Message) -> str | None:
         return None
     if submitted and not submitted.startswith("auto-forwarded"):
         return f"Auto-Submitted: {submitted.partition(';')[0].strip()}"
-    return _robot_header(message) or _robot_subject(message) or _weak_signs(message) or _challenge(message)
+    return (
+        _robot_header(message)
+        or _robot_subject(message)
+        or _weak_signs(message)
+        or _challenge(message)
+        or _list_server(message)
+    )
 
 
 def _report(message: Message) -> str | None:
@@ -228,6 +236,20 @@ def _challenge(message: Message) -> str | None:
     phrase = _CHALLENGE_SUBJECTS.found(fold(message.subject[:VALUE]))
     said = _CHALLENGE_TEXTS.found(fold("\n".join(_own_lines(message))[:TOP])) if phrase else ""
     return f"a challenge: “{phrase}”, “{said}”" if said else None
+
+
+def _list_server(message: Message) -> str | None:
+    """A list server that answers: a post that it does not carry, or a word that is no command of its."""
+    local = message.sender.address.partition("@")[0]
+    if not (local.startswith(_SERVERS[0]) or local.endswith(_SERVERS[1])):
+        return None
+    said = _SERVER_TEXTS.found(fold("\n".join([message.subject[:VALUE], *_lines_of(message)])[:TOP]))
+    return f"a list server's answer (from {local}, “{said}”)" if said else None
+
+
+def _lines_of(message: Message) -> list[str]:
+    """The first lines, those included that look quoted: a list server repeats the words that it did not understand."""
+    return [tidy(line) for line in message.text[:TOP].replace("\r", "\n").split("\n")]
 
 
 def _own_lines(message: Message) -> list[str]:

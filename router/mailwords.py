@@ -698,6 +698,7 @@ DISCLAIMED = (
 
 # A paragraph that begins so is a footer by itself (mailing lists, notifications) …
 FOOTER_STARTS = (
+    "sender notified by", "image: mailtrack", "um sich von der liste", "um sich von dieser liste",
     "to unsubscribe", "click here to unsubscribe", "yahoo mail: search",
     "reply to this email directly", "manage your subscription",
     "manage your notification", "you are subscribed to", "um sich abzumelden", "um diese liste abzumelden",
@@ -731,7 +732,9 @@ LIST_WORDS = (
     "list info", "listserv", "archives", "/listinfo", "suscri", "assinat", "iscri", "poistu", "wypisz",
 )  # fmt: skip
 # … or names what a scanner looks for, in the first line under a rule.
-VIRUSES = ("virus", "viren", "вирус", "вірус", "avast", "malware", "mailscanner")
+VIRUSES = ("virus", "viru", "viren", "wirus", "вирус", "вірус", "malware", "mailscanner")
+# What a program that counts readers leaves at the end of a text.
+TRACKED = "ᐧ"
 # … or holds one of these.
 FOOTER_PARTS = (
     "mailman/listinfo", "/listinfo/", "majordomo info at", "avast.com/sig-email", "groups.google.com/d/",

@@ -15,6 +15,8 @@ from router.lines import LINE, is_rule
 
 _LINK = re.compile(r"\[([^\[\]\n]{1,200})\]\([^()\n]{1,400}\)|<?https?://[^\s>]{1,400}>?")
 _DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
+_ORNAMENT = re.compile(r"(?:p (?=please)|[\W_])*")  # a tree, stars, and the P that is a tree in Webdings
+_SCANNER = re.compile(r"\b(?:avast|avg)\.com")
 _COLON = re.compile(r":\s+\w")
 _LABELLED = re.compile(r"[ *_]{0,4}[^\W\d_][^:：@.!?]{0,30}[:：](?!//)")
 _LINKED = re.compile(r"@|https?://|www\.|mailto:")
@@ -70,7 +72,7 @@ def _paragraph_end(lines: Sequence[str], at: int) -> int:
 def _strip_end(lines: list[str]) -> list[str]:
     """Without blank lines at both ends and, at the lower one, rules and a lone "-Anna Berg"."""
     end = len(lines)
-    while end and (not lines[end - 1].strip() or is_rule(lines[end - 1])):
+    while end and (lines[end - 1].strip() in ("", mailwords.TRACKED) or is_rule(lines[end - 1])):
         end -= 1
     if end > 2 and not lines[end - 2].strip() and _DASHED_NAME.fullmatch(lines[end - 1]):
         return _strip_end(lines[: end - 1])
@@ -181,7 +183,7 @@ def _is_footing(below: Sequence[str]) -> bool:
     ):
         return True
     first = _plain(below[0])
-    if first.startswith(mailwords.FOOTER_MAYBE) or any(word in first for word in mailwords.VIRUSES):
+    if first.startswith(mailwords.FOOTER_MAYBE) or any(word in first for word in (*mailwords.VIRUSES, "avast")):
         return True
     linked = sum(bool(_LINKED.search(line)) for line in below)
     listed = any(word in _plain(" ".join(below)) for word in mailwords.LIST_WORDS)
@@ -214,9 +216,12 @@ def _is_footer(lines: Sequence[str], at: int, *, scans: bool = True) -> bool:
     line = lines[at]
     if len(line) > 300:
         return False
-    bare = _plain(line).lstrip("*_-– ")
-    if bare.startswith(mailwords.FOOTER_STARTS) or any(part in bare for part in mailwords.FOOTER_PARTS):
+    plain = _plain(line)
+    bare = _ORNAMENT.sub("", plain, count=1)
+    if bare.startswith(mailwords.FOOTER_STARTS) or any(part in plain for part in mailwords.FOOTER_PARTS):
         return True
+    if len(plain) < 60 and _SCANNER.search(plain) and any(word in plain for word in mailwords.VIRUSES):
+        return True  # "Virus-free. www.avast.com", in any language
     if bare.startswith(mailwords.FOOTER_MAYBE):
         whole = " ".join(_plain(row) for row in lines[at : _paragraph_end(lines[: at + 6], at)])
         return any(word in whole for word in mailwords.FOOTER_MORE)

@@ -428,8 +428,21 @@ def test_of_a_fresh_mail_all_that_is_new_is_read_and_nothing_else(kind: str, bod
     assert " ".join(read.text.split()) == " ".join(wanted.split())
 
 
-@pytest.mark.parametrize(
-    "text", (Path(__file__).parent / "reply_people.txt").read_text(encoding="utf-8").split("\n========\n\n")[1:]
-)
+def texts(name: str) -> list[str]:
+    """The texts of a file, one under each line of equal signs."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8").split("\n========\n\n")[1:]
+
+
+@pytest.mark.parametrize("text", texts("reply_people.txt"))
 def test_of_what_people_write_nothing_is_lost(text: str) -> None:
     assert new(text) == " ".join(text.split())
+
+
+@pytest.mark.parametrize("footer", texts("reply_footers.txt"))
+def test_what_machines_and_lawyers_set_under_a_text_is_not_new(footer: str) -> None:
+    text, quote = (
+        "Yes, Friday suits us.\n\nKind regards\nDana",
+        f"On Tue, 3 Jun 2025 at 10:11, Bo <b@example.org> wrote:\n{marked(OLDER)}",
+    )
+    assert new(f"{text}\n\n{footer}") == " ".join(text.split())
+    assert new(f"{text}\n\n{footer}\n\n{quote}") == " ".join(text.split())
