@@ -687,6 +687,30 @@ DISCLAIMER_SECRETS = (
     "smaž", "odstran", "сообщите", "удалите",
 )  # fmt: skip
 
+# What stands as a title above one.
+DISCLAIMER_HEADS = _phrases(
+    """
+    disclaimer
+    confidentiality
+    confidentiality notice
+    legal notice
+    legal disclaimer
+    email disclaimer
+    e-mail disclaimer
+    important notice
+    notice
+    haftungsausschluss
+    vertraulichkeitshinweis
+    avertissement
+    avis de confidentialité
+    aviso legal
+    aviso de confidencialidad
+    aviso de confidencialidade
+    avviso di riservatezza
+    ansvarsfriskrivning
+    vastuuvapauslauseke
+    """
+)
 # … and of what it speaks, where it calls itself no mail.
 DISCLAIMED = (
     "communication", "comunica", "transmission", "transmis", "contained herein", "contained in this", "attachment",

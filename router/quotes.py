@@ -127,16 +127,19 @@ class Page(Rows):
 
     def _broken(self, at: int, floor: int) -> Head | None:
         # "On Tue, 3 Jun 2025 at 10:11 Bo Berg", "<", "bo@example.org", "> wrote:": a bracket that looks quoted
-        line = self.lines[at][:LINE]
+        end = at
+        if self.lines[at].strip() == ">" and at + 1 < len(self.lines):
+            end = at + 1  # … and "wrote:" in the next line
+        line = self.lines[end][:LINE]
         if len(line) > 40 or at <= floor or self.blank(at - 1) or self.quoted(at - 1) or not ends_with_wrote(line):
             return None
-        if self.shows(at).date:
+        if self.shows(end).date:
             return None  # an attribution that is quoted as a whole
         for start in range(at - 1, max(floor, at - 6) - 1, -1):
             if self.quoted(start):
                 return None
             if opens_attribution(self.lines[start]) and self.shows(start).date == 2:
-                return Head(start, 0, at + 1, "attribution")
+                return Head(start, 0, end + 1, "attribution")
         return None
 
     def _labels(self, at: int, floor: int) -> Head | None:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from router import mailwords
 from router.lines import LINE, is_rule
 
+_RULES = 60  # rules of a text that are looked at; nobody draws more
+_LONG_DASHES = ("—", "–")
 _LINK = re.compile(r"\[([^\[\]\n]{1,200})\]\([^()\n]{1,400}\)|<?https?://[^\s>]{1,400}>?")
 _DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
 _ORNAMENT = re.compile(r"(?:p (?=please)|[\W_])*")  # a tree, stars, and the P that is a tree in Webdings
@@ -30,10 +32,11 @@ def trim(lines: Sequence[str]) -> list[str]:
     Small print above the first word is passed over; under it, it ends the text.
     """
     kept: list[str] = []
-    at, said = 0, False
+    at, said, rules = 0, False, 0
     while at < len(lines):
         line = lines[at]
-        if is_signature_mark(lines, at):
+        rules += is_rule(line) or line.strip() in _LONG_DASHES
+        if (rules <= _RULES or line.strip() == "--") and is_signature_mark(lines, at):
             break
         phone = bool(line.strip()) and _is_phone_line(lines, at)
         small = phone or (line.strip() and _is_small_print(lines, at))
@@ -60,7 +63,12 @@ def _is_phone_line(lines: Sequence[str], at: int) -> bool:
 
 def _is_small_print(lines: Sequence[str], at: int) -> bool:
     begins = at == 0 or not lines[at - 1].strip() or is_rule(lines[at - 1])
-    return begins and (_is_footer(lines, at) or _is_disclaimer(lines, at))
+    if not begins:
+        return False
+    if _plain(lines[at]).strip(" *_:") in mailwords.DISCLAIMER_HEADS:
+        under = next((row for row in range(at + 1, min(at + 4, len(lines))) if lines[row].strip()), at)
+        return _is_disclaimer(lines, under)
+    return _is_footer(lines, at) or _is_disclaimer(lines, at)
 
 
 def _paragraph_end(lines: Sequence[str], at: int) -> int:
@@ -145,7 +153,7 @@ def is_signature_mark(lines: Sequence[str], at: int) -> bool:
     bare = lines[at].strip()
     if bare == "--":
         return True
-    drawn = bare in ("—", "–") or (len(bare) >= 10 and set(bare) == {"_"})
+    drawn = bare in _LONG_DASHES or (len(bare) >= 10 and set(bare) == {"_"})
     if not drawn and not is_rule(bare):
         return False
     below = [line[:LINE] for line in lines[at + 1 : at + 40] if line.strip() and not is_rule(line)]
@@ -154,7 +162,7 @@ def is_signature_mark(lines: Sequence[str], at: int) -> bool:
     if _is_footing(below):
         return True
     if bare[0] not in "-_—–":
-        closes = next(line for line in reversed(lines) if line.strip()).strip() == bare
+        closes = any(line.strip() == bare for line in lines[-3:])
         return closes and _is_name(below[0]) and _signs(below, needs_contact=True)
     over = lines[at - 1].strip() if at else ""
     heading = bool(over) and abs(len(over) - len(bare)) <= 3
@@ -163,14 +171,13 @@ def is_signature_mark(lines: Sequence[str], at: int) -> bool:
 
 def _speaks(lines: Sequence[str], at: int) -> bool:
     """The first paragraph from line `at` on is the writer's: sentences, no name, no label, no address."""
-    while at < len(lines) and (not lines[at].strip() or is_rule(lines[at])):
-        at += 1
-    paragraph = [line.strip() for line in lines[at : min(_paragraph_end(lines, at), at + 30)]]
-    text = " ".join(paragraph)[:2000]
+    below = [line[:LINE].strip() for line in lines[at : at + 40]]
+    at = next((row for row, line in enumerate(below) if line and not is_rule(line)), len(below))
+    text = " ".join(below[at : _paragraph_end(below, at)])[:2000]
     told = len(text) >= 30 or (len(text) >= 12 and not text.isascii())
     if not told or "@" in text or text[-1] not in ".!?:;,。！？：…)":
         return False
-    upper = [line for line in lines[at : at + 12] if line.strip()][:6]
+    upper = [line for line in below[at:] if line][:6]
     return sum(bool(_LABELLED.match(line)) for line in upper) < 2
 
 

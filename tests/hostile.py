@@ -79,6 +79,16 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "a line of a megabyte": lambda: TOP + b"\r\n" + filled(b"a"),
     "On On On": lambda: TOP + b"\r\n" + filled(b"On "),
     "a quote ladder": lambda: TOP + b"\r\n" + b"".join(b">" * step + b" x\r\n" for step in range(1400)),
+    "rules between long lines": lambda: TOP + b"\r\n" + filled(b"-----\n" + b"x y zebra " * 50 + b"\n"),
+    "lines of underscores and sentences": lambda: (
+        TOP + b"\r\n" + filled(b"__________\n\n" + b"It goes on. " * 40 + b"\n\n")
+    ),
+    "signatures between stars": lambda: TOP + b"\r\n" + filled(b"*****\nAnna Berg\n"),
+    "almost attributions": lambda: (
+        TOP + b"\r\n" + filled(b"On Monday we <a@b.cd> wrote at 10:11 that it is not known\n")
+    ),
+    "brackets that look quoted": lambda: TOP + b"\r\n" + filled(b"On 3 May 10:11\n>\nwrote:\n"),
+    "indented pages": lambda: typed(HTML, filled(b'<blockquote style="margin:0 0 0 40px;border:none">x')),
     "8-bit without a charset": lambda: TOP + b"\r\n" + filled(b"\xe5"),
     "almost UTF-8": lambda: typed(PLAIN, filled(b"\xc3\xa5") + b"\xff"),
     "escapes of ISO-2022-JP": lambda: typed(b"text/plain; charset=iso-2022-jp", filled(b"\x1b$B")),
