@@ -136,7 +136,7 @@ class OpenHouse(Running):
         """Let mail that is under way arrive, so that a busy machine makes no minutes of the house's time of it."""
         limit = time.monotonic() + 1
         time.sleep(0.005)
-        while self.daemon.store._flying and time.monotonic() < limit:
+        while self.daemon.store.in_flight and time.monotonic() < limit:
             time.sleep(0.002)
 
     def took(self, what: Callable[[], Any], why: str = "", step: float = 5.0, seconds: float = 120.0) -> float:
