@@ -390,7 +390,7 @@ class Office:
             return Cue(f"failed:{kind}", self.clock(), who, text=result.detail)
         if result.to == "list" or (who and who not in (lead.owner, *lead.claimants, *lead.team)):
             return None  # the operator has heard, and nobody with a part in this bun is out of reach
-        return Cue("unreachable", self.clock(), who, text=f"{result.kind}: {result.detail}")
+        return Cue("unreachable", self.clock(), who, text=f"{result.kind}: {result.detail}", line=result.kind)
 
     def _others_hear(self, lead: int, result: Result) -> bool:
         """Whether a colleague's copy has left or may still leave, where offers go to each one by one."""

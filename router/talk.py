@@ -46,14 +46,15 @@ def pass_on_talk(desk: Desk, lead: Lead, cue: Cue) -> Decision:
 def _corrected_address(desk: Desk, lead: Lead, text: str) -> str:
     """The client's address that somebody who may know it names, and nothing else; "" where there is none.
 
-    May know it: who brought the lead; and its owner, where we have no address or mail to it came back.
+    May know it: who brought the lead; its owner, where we have no address or mail to it came back; who was asked.
     """
     match, who = _ONLY_ADDRESS.match(text.partition("\n")[0]), desk.verdict.person
     if match is None or match[1].lower() in ours(desk):
         return ""
-    came_back = any(event.what == "mail came back" for event in lead.events) or f"unreachable @{who}" in lead.counts
-    asked = not lead.client or came_back
-    return match[1].lower() if who == lead.own or (asked and who in (lead.owner, *lead.team)) else ""
+    came_back = any(event.what == "mail came back" for event in lead.events)
+    theirs = who in (lead.owner, *lead.team) and (not lead.client or came_back)
+    asked = f"unreachable @{who}" in lead.counts
+    return match[1].lower() if who == lead.own or theirs or asked else ""
 
 
 def _count(lead: Lead, slot: str) -> int:

@@ -483,6 +483,10 @@ class Simulator:
         if by is not None:
             self.promised[mail.lead] = (at, by)
 
+    def _is_bounded(self, lead: int) -> bool:
+        """Whether there are mails that the client never gets, for restraint's sake or because their server refuses."""
+        return "per_stranger" in self.play.given or f"mail to {self.requests.get(lead)} fails" in self.lines
+
     @property
     def _was_down(self) -> bool:
         """While mail waits in the outbox, when it was written and when it left differ."""
@@ -507,7 +511,7 @@ class Simulator:
         told, by = self.promised.get(lead.id, (self.play.now, self.play.now))
         silent = self.heard.get(lead.id, told) <= told and lead.status != Status.TAKEN and lead.stage != "goodbye"
         by_person = lead.id in self.spoken or "reheat_by" in self.play.given
-        kept = self.play.now <= by or not silent or by_person or self._was_down or "per_stranger" in self.play.given
+        kept = self.play.now <= by or not silent or by_person or self._was_down or self._is_bounded(lead.id)
         assert kept, f"the client of bun {lead.id} was promised a word by {by}"
         drying = {"window", "cool", "dry", "decide", "last-call"} & set(lead.timers) or lead.awaits
         assert lead.status != Status.OFFERED or drying, f"bun {lead.id} will never dry, nor be taken: {lead.timers}"

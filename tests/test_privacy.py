@@ -92,7 +92,7 @@ class Life:
             'Content-Type: text/plain; name="o.txt"\r\nContent-Disposition: attachment; filename="o.txt"\r\n\r\n'
         )
         self.mail(boundary, text=f"{attached}The osprey appendix\r\n--b--")
-        self.says("bo -> bun 2: mine, I know the nightingale well")
+        self.says("bo -> bun 2: mine / I know the nightingale well")
         self.says("anna -> bun 2: note Maria Falkenberg is nice")
         self.says("anna -> bun 1: note I met maria@falken.example, she knows them")
         answer = f"In-Reply-To: {self.lead(2).message_id}"

@@ -421,13 +421,12 @@ def keeper_turns(turn: Turn) -> None:
 @row("", ALL, ("unreachable",), says="", then="")
 def unreachable(turn: Turn) -> None:
     """A delivery report about this lead: the client cannot be reached, or a colleague who owns or claims cannot."""
-    lead, cue, world = turn.lead, turn.cue, turn.world
+    lead, cue = turn.lead, turn.cue
     turn.record("mail came back", why=cue.text, who="router")
-    told = f"@{cue.who} {world.keeper or 'list'}" if cue.who else f"{steps.THE_CLIENT} {lead.owner}"
-    if told in lead.unreached:  # they know, and nothing has changed since
+    if not cue.who:
+        if steps.is_news(turn, steps.THE_CLIENT, lead.owner):
+            turn.tell("unreachable", [lead.owner], reason=cue.text)
         return
-    turn.set(unreached=(*lead.unreached, told))
-    if cue.who:
-        turn.tell_keeper("colleague-unreachable", name=world.name(cue.who), reason=cue.text)
-    else:
-        turn.tell("unreachable", [lead.owner], reason=cue.text)
+    if cue.who == lead.owner and cue.line == "unreachable":  # nor can the owner hear that the client cannot
+        turn.tell_keeper("unreachable", reason="")
+    steps.report_colleague(turn)

@@ -403,6 +403,22 @@ def spare(turn: Turn) -> None:
         turn.record(f"“{no}” gives way to “{letter}”", why=turn.cue.line)
 
 
+def is_news(turn: Turn, whom: str, reader: str) -> bool:
+    """Whether this reader has not heard yet that mail to them comes back; from now on they have."""
+    told = f"{whom} {reader}"
+    if told in turn.lead.unreached:
+        return False
+    turn.set(unreached=(*turn.lead.unreached, told))
+    return True
+
+
+def report_colleague(turn: Turn) -> None:
+    """A colleague with a part in this bun cannot be reached: the keeper hears at once, and once."""
+    world, cue = turn.world, turn.cue
+    if is_news(turn, f"@{cue.who}", world.keeper or "list"):
+        turn.tell_keeper("colleague-unreachable", name=world.name(cue.who), reason=cue.text)
+
+
 def may_be_reached(turn: Turn) -> None:
     """Something new is known of the client, or written to them: should mail come back now, its owner hears again."""
     turn.set(unreached=tuple(pair for pair in turn.lead.unreached if pair.split()[0] != THE_CLIENT))

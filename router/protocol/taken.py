@@ -35,7 +35,7 @@ def owner_has_heard(turn: Turn) -> None:
     terms, lead = turn.world.terms, turn.lead
     if turn.cue.name.startswith("failed:"):
         turn.record("the owner could not be told", why=turn.cue.text)
-        turn.tell_keeper("colleague-unreachable", name=turn.world.name(turn.cue.who), reason=turn.cue.text)
+        steps.report_colleague(turn)
     if lead.awaits == "handover-owner":
         turn.set(awaits="")
         turn.start(nudge=turn.in_time(terms.nudge), silent=turn.in_time(terms.nudge_again))
