@@ -18,8 +18,9 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
+# Half of it waits for servers, so that three at a time keep two cores busy.
 torture: .venv/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m 'torture or (faults and not short)' $(if $(TABLE),--table $(TABLE))
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'torture or (faults and not short)' $(if $(TABLE),--table $(TABLE))
 
 check: .venv/installed
 	$(BIN)/ruff check .
