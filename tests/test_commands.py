@@ -133,6 +133,10 @@ def test_other_words_below_a_claim_leave_it(text: str) -> None:
     "text",
     [
         "Mine! Have done two such migrations with Volvo.",  # names and words of one's work are known
+        "I'll take it, I know their zookeeper",  # who says that he takes it has said so, whatever else he tells
+        "Mine! I met their zookeeper once.",  # so has who begins a sentence about himself
+        "Jag har tid så tar jag den",
+        "Ja, ik ben beschikbaar en wil hem graag nemen.",
         "Pass, but thanks for thinking of me",  # "of" is a condition in Dutch, which this is not
         "Meins! Viele Grüße, Bo, Bäckerei-Consulting",  # what follows a closing is not read
     ],
@@ -164,6 +168,11 @@ def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
         "puedo tenerlo",
         "De sa den er min",
         "min - bare tull",
+        "Betalar de bra så tar jag den",  # where the verb comes second, what begins with it is a condition
+        "Stimmt der Preis, dann nehme ich es",
+        "Gaan ze akkoord, dan neem ik hem",
+        "Går de med på det, er den min",
+        "Har de råd, tar jag den",
         "C'est pour moi, je paie",  # the round of drinks, not the bun
         "Jeg giver en omgang, den er min",
         "Posso ficar com ele",  # only a question mark would tell it from a question

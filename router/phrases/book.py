@@ -28,12 +28,15 @@ class Book:
     grammars: tuple[Grammar, ...]
     starters: Mapping[
         str, tuple[int, ...]
-    ]  # a word -> places in `grammars` of those with a phrase, filler or time that may begin so
+    ]  # a word -> places in `grammars` of those with a phrase, filler, time or "mine" that may begin so
     remarks: Mapping[str, _Remarks]  # by language
     safe: Mapping[str, frozenset[str]]  # by language: how harmless remarks begin: "I", "thanks"
     joins: Mapping[str, frozenset[str]]  # by language: and; as keys: "è" is not "e"
     reasons: Mapping[str, frozenset[str]]  # by language: because, since
     hence: Mapping[str, frozenset[str]]  # by language: so, therefore; as keys: "sa" is not "så"
+    speakers: Mapping[str, frozenset[str]]  # by language, where the verb comes second: I, we
+    subjects: Mapping[str, frozenset[str]]  # by language, where the verb comes second: how a statement begins: I, it
+    then: Mapping[str, frozenset[str]]  # by language, where the verb comes second: leads from a condition to the rest
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
     no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
     english: frozenset[str]  # telling words of other languages that are ordinary words of English: Dutch "of"
@@ -88,6 +91,9 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         joins=_by_language(tables, "and", key),
         reasons=_by_language(tables, "because"),
         hence=_by_language(tables, "so", key),
+        speakers=_by_language(tables, "speaker"),
+        subjects=_by_language(tables, "subject"),
+        then=_by_language(tables, "then", key),
         nobody=_together(tables, "nobody"),
         no_message=_together(tables, "no-message"),
         english=_together(tables, "english"),
@@ -106,7 +112,10 @@ def _together(tables: Sequence[Table], name: str) -> frozenset[str]:
 def _starters(grammars: Sequence[Grammar]) -> Mapping[str, tuple[int, ...]]:
     starters: dict[str, tuple[int, ...]] = {}
     for place, grammar in enumerate(grammars):
-        for word in {*grammar.openers, *grammar.beginnings("soft"), *grammar.beginnings("time")}:
+        for word in {
+            *grammar.openers,
+            *(word for name in ("soft", "time", "own") for word in grammar.beginnings(name)),
+        }:
             starters[word] = (*starters.get(word, ()), place)
     return starters
 

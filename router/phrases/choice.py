@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from router.phrases.book import OWN
 from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, TALK, Found, Sight, command_of
 from router.phrases.words import COMMA, NONE, QUESTION
 
@@ -48,7 +47,8 @@ def _look(sight: Sight, place: int, depth: int) -> Found | None:
         if end < said:
             break  # in "gut gemacht" the first word leads to nothing: it is praise
         behind = _find(sight, end, depth + 1) if reach <= end < len(sight.line) else None
-        if behind is None or not (sight.line.ends_at(end) or languages & {*behind.languages, "en"}):
+        parted = sight.line.ends_at(end) and sight.line.ends_at(place)
+        if behind is None or not (parted or languages & {*behind.languages, "en"}):
             continue  # without a comma the two must be of one language: "was" greets in Polish
         weak = here is None or strange or here.label in {"yes", *OPEN}
         if weak or (here and (_only_leads(sight, here, behind) or _tops(behind, here))):
@@ -96,7 +96,7 @@ def _behind_statement(sight: Sight, open_: bool) -> Found | None:
         parted = line.breaks[place - 1] != NONE
         found = _command_at(sight, place) if parted or (safe >= 0 and sight.may_follow(place)) else None
         if found and safe >= 0 and _closes_statement(sight, found) and _is_plain(sight, found, ()):
-            return found
+            return None if _is_consequence(sight, first, found) else found
         if found and parted and not open_ and _stands_alone(sight, first, found):
             return found
     return None
@@ -136,7 +136,8 @@ def _closes_statement(sight: Sight, found: Found) -> bool:
 
 def _is_last_word(sight: Sight, found: Found) -> bool:
     """Whether a bare "mine" is all that is left of the line, apart from a name: "Perfect fit for me - mine!"."""
-    return found.label == "claim-short" and found.closed == len(sight.line)
+    sentence = found.label == "claim-alone" and found.end - found.start > 2  # "ich bin dabei"
+    return (found.label == "claim-short" or sentence) and found.closed == len(sight.line)
 
 
 def _stands_alone(sight: Sight, first: int, found: Found) -> bool:
@@ -152,28 +153,45 @@ def _stands_alone(sight: Sight, first: int, found: Found) -> bool:
     if any(place == 0 and kind in ("terms", "later") for place, kind, _ in opening):
         return False  # "For 1000 a day, mine", "Next time, mine"
     reason = sight.says(first, sight.book.reasons, found.languages)
-    return (reason or not _is_inverted(sight, found)) and _is_plain(sight, found, ("address",))
+    doubtful = _is_inverted(sight, found) or _is_consequence(sight, first, found)
+    return (reason or not doubtful) and _is_plain(sight, found, ("address",))
 
 
 def _is_inverted(sight: Sight, found: Found) -> bool:
     """Whether the verb leads where a statement has it second: "Zahlen sie gut, nehme ich es" is a condition."""
     inverting = found.languages & _VERB_SECOND
-    return bool(inverting) and any(
+    if not inverting:
+        return False
+    leads = any(
         sight.line.keys[found.start] in grammar.beginnings("takes")
         for grammar in sight.book.grammars
         if grammar.language in inverting
     )
+    second = found.start + 1
+    follows = second < found.end and sight.says(second, sight.book.speakers, inverting)
+    return leads or (follows and not sight.says(found.start, sight.book.subjects, inverting))
+
+
+def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
+    """Whether `found` only holds if what stands before it does: "Betalar de bra så tar jag den", "Zahlen sie, dann …".
+
+    Where the verb comes second, a statement begins with its subject, and what begins otherwise is a condition.
+    """
+    inverting = found.languages & _VERB_SECOND
+    first = first if sight.line.ends_at(first) else 0  # "Stimmt der Preis, …": no lead, whatever "stimmt" is alone
+    joined = sight.says(found.start - 1, sight.book.joins, inverting)  # "… und würde es gern machen": of one subject
+    if not inverting or joined or sight.says(first, sight.book.subjects, inverting):
+        return False
+    then = sight.says(found.start, sight.book.then, inverting) or sight.says(
+        found.start - 1, sight.book.then, inverting
+    )
+    return then or _is_inverted(sight, found)
 
 
 def _is_plain(sight: Sight, found: Found, more: tuple[str, ...]) -> bool:
     """Whether nothing telling stands before `found`, in its languages."""
     telling = {"if", "when", "but", "maybe", "said", "aside", *more} | (set() if found.verb == "pass" else {"not"})
-    before, book = sight.line.keys[: found.start], sight.book
-    if not found.languages & {"en", OWN}:
-        return not any(kind in telling for _, kind, _ in book.remarks_in(before, found.languages | {"en"}))
-    english = any(kind in telling for _, kind, _ in book.remarks_in(before, frozenset({"en"})))
-    remarks = book.remarks_in(before, frozenset(book.remarks))
-    return not english and not any(kind in telling and said not in book.english for _, kind, said in remarks)
+    return not any(kind in telling for _, kind, _ in sight.remarks(found, 0, found.start))
 
 
 def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:

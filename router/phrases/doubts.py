@@ -13,6 +13,7 @@ from router.phrases.words import COMMA, NONE, QUESTION, STOP
 
 WITH_TEXT = frozenset({"warm", "send", "throw", "note"})
 HANDS = frozenset("🙋✋☝👆👍🖐✊🤚🙌👋")
+_BARE_WORDS = 2  # "mine", "on it": a bare phrase of more is a sentence
 _FAR = 16  # words behind an "if" that are looked at
 _QUERIES = frozenset({"status", "list", "help"})
 _AGAINST_CLAIM = frozenset({"pass", "yield", "release", "offer", "award", "throw", "undo"})
@@ -69,10 +70,10 @@ def doubt(sight: Sight, found: Found) -> str:
 
 def second_thought_below(sight: Sight, found: Found) -> str:
     """What a later line, `sight`, makes unclear in the claim `found` above it: "But only if …", "Ok with Anna?"."""
-    line, languages = sight.line, _spoken(sight, found, 0)
+    line = sight.line
     first = 1 if line.words[0] == "ps" else 2 if line.words[:2] == ("p", "s") else 0
     stop = next((at for at in range(first, len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
-    for place, kind, said in sight.book.remarks_in(line.keys[first : stop + 1], languages):
+    for place, kind, said in sight.remarks(found, first, stop + 1):
         if kind in _ALL and (place == 0 or (line.asks(stop, stop + 1) and kind != "not")):
             return f"{_CALLED[kind]} in the next line ({said!r})"
     return ""
@@ -115,7 +116,7 @@ def _in_text(sight: Sight, found: Found) -> str:
 
 def _opening(sight: Sight, found: Found, place: int, kinds: tuple[str, ...]) -> str:
     """The remark of one of `kinds` with which the words at `place`, behind `found`, open; "" when they do not."""
-    remarks = sight.book.remarks_in(sight.line.keys[place : place + 5], _spoken(sight, found, place))
+    remarks = sight.remarks(found, place, place + 5)
     return next((f"{_CALLED[kind]} ({said!r})" for at, kind, said in remarks if at == 0 and kind in kinds), "")
 
 
@@ -126,13 +127,16 @@ def _names_a_noun(sight: Sight, found: Found) -> bool:
 
 
 def _strange(sight: Sight, found: Found) -> str:
-    """A word that is in no table, before or behind the claim: nobody knows what is said with it.
+    """A word that is in no table beside a claim of mere having: nobody knows what is "mine" there, or "for me".
 
-    Numbers, names, words with a capital (in German every noun has one) and what follows a closing do not count.
-    Behind an English keyword the rest may be of any language, but of one.
+    Numbers, names, words with a capital (in German every noun has one), what follows a closing and later sentences of
+    the same person do not count. Behind an English keyword the rest may be of any language, but of one.
     """
     line = sight.line
-    signed = next((at for at in range(found.closed, len(line)) if _signs_off(sight, at)), len(line))
+    bare = found.bare and found.end - found.start <= _BARE_WORDS
+    if not bare and not sight.holds("own", found):
+        return ""
+    signed = next((at for at in range(found.closed, len(line)) if _leaves(sight, found, at)), len(line))
     rest = [
         at
         for at in (*range(found.start), *range(found.closed, signed))
@@ -146,8 +150,10 @@ def _strange(sight: Sight, found: Found) -> str:
     return f"a word that nobody knows ({line.written(min(unknown, key=len)[0])!r})" if rest and all(unknown) else ""
 
 
-def _signs_off(sight: Sight, place: int) -> bool:
-    """Whether a letter's closing begins at `place`, behind a full stop or comma."""
+def _leaves(sight: Sight, found: Found, place: int) -> bool:
+    """Whether the claim is left behind at `place`: a letter's closing begins there, or a new sentence about oneself."""
+    if sight.line.starts_sentence(place) and sight.says(place, sight.book.safe, found.languages | {"en"}):
+        return True
     parted = sight.line.breaks[place - 1] != NONE
     return parted and any(label == "closing" for label, _ in sight.labels(place))
 
@@ -181,9 +187,7 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     anywhere = _ANYWHERE.get(found.verb, _ELSEWHERE)
     in_sentence = _IN_SENTENCE.get(found.verb, frozenset())
     kinds = set()
-    for place, kind, said in sight.book.remarks_in(
-        sight.line.keys[found.closed :], _spoken(sight, found, found.closed)
-    ):
+    for place, kind, said in sight.remarks(found, found.closed, len(sight.line)):
         kinds.add(kind)
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
         if kind in ("when", "later") and place == 0 and found.verb == "claim" and same:
@@ -191,17 +195,6 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
         if kind in anywhere or (kind in in_sentence and found.closed + place <= stop):
             return f"{_CALLED[kind]} ({said!r})"
     return "a second thought" if found.verb == "pass" and {"but", "able"} <= kinds else ""
-
-
-def _spoken(sight: Sight, found: Found, start: int) -> frozenset[str]:
-    """The languages whose remarks from the word `start` on count: the command's own and English.
-
-    Behind an English keyword the rest may be of any language, unless all its words are English.
-    """
-    if not found.languages & {"en", OWN}:
-        return found.languages | {"en"}
-    english = all(word in vocabulary("en") for word in sight.line.words[start:])
-    return frozenset({"en"}) if english else frozenset(sight.book.remarks)
 
 
 def _after_comma(sight: Sight, found: Found, stop: int) -> str:
@@ -212,9 +205,8 @@ def _after_comma(sight: Sight, found: Found, stop: int) -> str:
     if end >= len(line) or line.breaks[end - 1] != COMMA:
         return ""
     alone = found.label.endswith("-alone")
-    harmless = sight.says(end, sight.book.safe, _spoken(sight, found, end)) or sight.says(
-        end, sight.book.reasons, found.languages
-    )
+    spoken = frozenset(sight.book.languages) if found.languages & {"en", OWN} else found.languages | {"en"}
+    harmless = sight.says(end, sight.book.safe, spoken) or sight.says(end, sight.book.reasons, found.languages)
     if not found.bare or (harmless and not alone) or sight.is_name(end):
         return ""
     clauses = [at for at in range(end, stop + 1) if line.breaks[at - 1] == COMMA] if alone else [end]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from router.dates import match_date
-from router.phrases.book import OWN, Book
+from router.phrases.book import OWN, Book, vocabulary
 from router.phrases.grammar import Capture, Reader
 from router.phrases.names import DECLINING, Named, People
 from router.phrases.words import COMMA, NONE, Line
@@ -125,6 +125,31 @@ class Sight:
     def softs(self, place: int) -> list[int]:
         """Where fillers ("please") that begin at `place` end."""
         return [end for reader in self._readers_at(place) for end in reader.member("soft", place)]
+
+    def remarks(self, found: Found, first: int, end: int) -> list[tuple[int, str, str]]:
+        """Telling remarks from the word `first` to before `end`: of the languages of `found`, and English ones.
+
+        Beside an English keyword the rest may be of any language; but what is an English word is English there.
+        """
+        keys = self.line.keys[first:end]
+        if not found.languages & {"en", OWN}:
+            return self.book.remarks_in(keys, found.languages | {"en"})
+        foreign = (
+            remark
+            for remark in self.book.remarks_in(keys, frozenset(self.book.remarks))
+            if not all(word in vocabulary("en") for word in remark[2].split())
+        )
+        return sorted({*foreign, *self.book.remarks_in(keys, frozenset({"en"}))})
+
+    def holds(self, name: str, found: Found) -> bool:
+        """Whether a member of the set `name` stands in the words of `found`, in one of its languages."""
+        return any(
+            end <= found.end
+            for at in range(found.start, found.end)
+            for reader in self._readers_at(at)
+            if reader.grammar.language in found.languages
+            for end in reader.member(name, at)
+        )
 
     def times(self, place: int) -> list[tuple[int, str]]:
         """Where times ("this month", "until Easter") that begin at `place` end, and in which language."""
@@ -251,7 +276,7 @@ class Sight:
         """Whether the word at `place` is in the list of one of `languages`."""
         if place >= len(self.line):
             return False
-        exact = lists is self.book.joins or lists is self.book.hence
+        exact = any(lists is each for each in (self.book.joins, self.book.hence, self.book.then))
         word = (self.line.keys if exact else self.line.words)[place]
         return any(word in lists.get(language, ()) for language in languages)
 
