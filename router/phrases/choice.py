@@ -47,7 +47,7 @@ def _look(sight: Sight, place: int, depth: int) -> Found | None:
         if end < said:
             break  # in "gut gemacht" the first word leads to nothing: it is praise
         behind = _find(sight, end, depth + 1) if reach <= end < len(sight.line) else None
-        parted = sight.line.ends_at(end) and sight.line.ends_at(place)
+        parted = sight.line.ends_at(end) and (sight.line.ends_at(place) or not languages)
         if behind is None or not (parted or languages & {*behind.languages, "en"}):
             continue  # without a comma the two must be of one language: "was" greets in Polish
         weak = here is None or strange or here.label in {"yes", *OPEN}
