@@ -17,7 +17,8 @@ from router.lead import Lead
 from router.message import Address, Message
 from router.people import named_skills
 from router.protocol import Arrival
-from router.triage import JUNK, fingerprint, plain_subject, says_nothing_new
+from router.sameness import fingerprint, plain_subject, says_nothing_new
+from router.verdict import JUNK
 from router.view import Aside
 
 _FREE_MAIL = """

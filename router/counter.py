@@ -22,9 +22,11 @@ from router.journal import StoreLocked
 from router.lead import Lead, stamp
 from router.message import MessageError, read_message
 from router.office import NotDone, Office
+from router.sameness import plain_subject
 from router.start import house_of, read_key, read_templates
 from router.store import Store
-from router.triage import Incoming, Verdict, plain_subject, triage
+from router.triage import triage
+from router.verdict import Incoming, Verdict
 from router.view import EmptyView
 
 

@@ -32,8 +32,8 @@ from router.outbox import Accepted, Later, Never, Outcome, Paused, Sender
 from router.outbox import Mail as Unsent
 from router.start import make_inbox, server_of
 from router.store import Cursor, Delivery, Filing, Store
-from router.triage import INBOX, JUNK, SENT
 from router.trouble import Troubles
+from router.verdict import INBOX, JUNK, SENT
 
 log = logging.getLogger("router")
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from router import canary
 from router.arrivals import set_bulk_aside, take_follow_up, take_forward, take_post, take_request
+from router.case import shown_token
 from router.commands import Command
 from router.decision import DONE, GONE, STAYS, Decision, Desk, advance_lead, help_mail, noted, nothing
 from router.general import GENERAL, answer_on_happiness, aside_meant, request_from_aside
@@ -21,10 +22,11 @@ from router.house import House
 from router.ids import ASIDE, CONFIRM, PROBE
 from router.lead import Carried
 from router.returned import addressee
+from router.sameness import identity
 from router.talk import no_command
-from router.triage import GENERAL_VERBS, JUNK, Incoming, Verdict, identity, shown_token
 from router.turn import Cue, Mail, World
 from router.unproven import answer_to_question, ask_to_confirm, take_confirmed
+from router.verdict import GENERAL_VERBS, JUNK, Incoming, Verdict
 from router.view import CLIENT_SIDE, OUR_SIDE, Seen, View
 
 

@@ -15,8 +15,8 @@ from router.commands import Command
 from router.house import House
 from router.lead import Carried, Event, Lead, with_event
 from router.message import Message
-from router.triage import Incoming, Verdict
 from router.turn import Cue, Mail, World
+from router.verdict import Incoming, Verdict
 from router.view import Aside, Held, PersonState, Seen, View
 
 DONE, ASIDE_FOLDER, GONE, STAYS = "done", "aside", "gone", ""  # where a mail is filed, by role; gone is deleted

@@ -16,7 +16,7 @@ from router.decision import Decision, Desk, help_mail, mail_back, of_outcome
 from router.lead import Status
 from router.people import named_skills
 from router.protocol import Arrival
-from router.triage import plain_subject
+from router.sameness import plain_subject
 from router.turn import Cue, Mail
 from router.view import Aside, PersonState
 

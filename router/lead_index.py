@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from router.arrivals import FREE_MAIL
 from router.lead import ENDED, Lead, Status, from_doc, read_stamp
-from router.triage import fingerprint
+from router.sameness import fingerprint
 
 _REMEMBERED = timedelta(days=400)  # how far back takings are counted
 _ENDED_BYTES = frozenset(str(status).encode() for status in ENDED)

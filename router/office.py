@@ -33,8 +33,9 @@ from router.people import build_world
 from router.restraint import REACHED_FOR, STOPPED, Weighed, weigh
 from router.retold import anew_at, as_of_now
 from router.store import Filing, Result, Store, keep_file, key_of
-from router.triage import Incoming, Verdict, read_words, triage
+from router.triage import read_words, triage
 from router.turn import Cue, Mail, World
+from router.verdict import Incoming, Verdict
 
 log = logging.getLogger("router")
 _ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")  # of people, who are nobody's business in a log

@@ -3,224 +3,62 @@
 Job: PROTOCOL "Reading a mail: first match wins". `CHECKS` is that list: small named checks, whose order is the policy.
 Each looks at one mail and answers a `Verdict` or None. Core: decides nothing about leads, does nothing.
 
-May import the reading rooms (message, reply, commands, forward, machines, trust), house, ids, view.
+May import the reading rooms (message, reply, commands, forward, machines, trust), case, verdict, sameness, house, view.
 Invariants: a client never reaches a command; a robot never gets a verdict that is answered; nobody on the roster is
 read as a command unless proven.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 
+from router.case import Case, is_token, lay_open, lead_of_recipients, proof_of, shown_token
 from router.commands import Reading, read_command
-from router.forward import Forward, read_forward
+from router.forward import read_forward
 from router.house import House
-from router.ids import ASIDE, CLIENT, CONFIRM, PROBE, Token
-from router.lead import Lead
-from router.machines import Bounce, auto_reply_reason, bulk_reason, form_letter_reason, read_bounce
-from router.message import Address, Message
+from router.ids import ASIDE, CLIENT, CONFIRM, PROBE
+from router.machines import auto_reply_reason, bulk_reason, form_letter_reason, read_bounce
+from router.message import Address
 from router.reply import Reply, read_reply
-from router.trust import Evidence, Proof, is_refuted, prove
-from router.view import OUR_SIDE, Seen, View
+from router.sameness import fingerprint, identity, is_same, plain_subject, says_nothing_new
+from router.trust import Proof, is_refuted
+from router.verdict import GENERAL_VERBS, INBOX, JUNK, NOBODY, SENT, Incoming, Post, Thread, Verdict
+from router.view import OUR_SIDE, View
 
-INBOX, SENT, JUNK = "inbox", "sent", "junk"
-GENERAL_VERBS = frozenset({"status", "list", "help", "away", "back", "skills", "yes"})
-
-
-NOBODY = Address("", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A mail as it was met: what it says, when the server received it, and where."""
-
-    message: Message
-    received: datetime
-    place: str = INBOX  # inbox, sent, junk
-    as_reply: bool = False  # `explain --in-reply-to-offer`
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """The lead that a mail belongs to, and how that was found out."""
-
-    lead: int
-    how: str
-    audience: str = ""  # who had seen the mail that this one answers
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A BUN or DOU post by a colleague."""
-
-    subject: str
-    dough: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a mail is. `kind` is one of ARCHITECTURE's names; `reason` is for people."""
-
-    kind: str
-    reason: str
-    author: Address = NOBODY
-    person: str = ""  # roster key, when the author is on it
-    lead: int | None = None
-    thread: Thread | None = None
-    token: Token | None = None
-    proof: Proof | None = None
-    via_list: bool = False
-    reply: Reply | None = None
-    reading: Reading | None = None
-    forward: Forward | None = None
-    post: Post | None = None
-    bounce: Bounce | None = None
-    to_client: bool = False  # the client is among its recipients
-    stranger: bool = False  # on a thread that only colleagues have seen
-    chat: bool = False  # talk on the list, left alone
-    seen: Seen | None = None
-
-
-@dataclass(slots=True)
-class Case:
-    """One mail on the table: what the checks share, worked out once."""
-
-    incoming: Incoming
-    house: House
-    view: View
-    author: Address
-    person: str
-    via_list: bool
-    token: Token | None
-    tokens: tuple[Token, ...]
-    thread: Thread | None
-
-    @property
-    def message(self) -> Message:
-        return self.incoming.message
-
-    def verdict(self, kind: str, reason: str, **more: object) -> Verdict:
-        base = Verdict(
-            kind,
-            reason,
-            self.author,
-            self.person,
-            self.thread.lead if self.thread else None,
-            self.thread,
-            self.token,
-            via_list=self.via_list,
-        )
-        return replace(base, **more)  # type: ignore[arg-type]  # names are checked by the dataclass itself
+__all__ = [
+    "CHECKS",
+    "GENERAL_VERBS",
+    "INBOX",
+    "JUNK",
+    "NOBODY",
+    "SENT",
+    "Case",
+    "Incoming",
+    "Post",
+    "Thread",
+    "Verdict",
+    "fingerprint",
+    "identity",
+    "plain_subject",
+    "read_post",
+    "read_words",
+    "says_nothing_new",
+    "shown_token",
+    "triage",
+]
 
 
 def triage(incoming: Incoming, house: House, view: View) -> Verdict:
     """What `incoming` is: the first check that answers."""
-    case = _open(incoming, house, view)
+    case = lay_open(incoming, house, view)
     for check in CHECKS:
         verdict = check(case)
         if verdict is not None:
             return verdict
     raise AssertionError("the last check always answers")  # pragma: no cover
-
-
-# -- laying the mail on the table -----------------------------------------------------------------------------------
-
-
-def _open(incoming: Incoming, house: House, view: View) -> Case:
-    message = incoming.message
-    via_list = _came_through_own_list(message, house)
-    author = _author(message, house, via_list)
-    person = house.people_by_address.get(author.address, "")
-    tokens = _tokens(message, house)
-    token = next((t for t in tokens if t.proven), tokens[0] if tokens else None)
-    case = Case(incoming, house, view, author, person, via_list, token, tokens, None)
-    case.thread = find_thread(case)
-    return case
-
-
-def _came_through_own_list(message: Message, house: House) -> bool:
-    """Whether the list headers are those of the collective's own list. A claim, not a proof: anybody can write them."""
-    if not house.list_address and not house.list_id:
-        return False
-    listed = set(re.split(r"[\s<>,\"]+", message.headers.get("list-id").lower()))
-    posts = set(re.split(r"[\s<>,\"]+", message.headers.get("list-post").lower()))
-    names = {house.list_id.lower(), house.list_address, house.list_address.replace("@", ".")} - {""}
-    return bool(listed & names) or f"mailto:{house.list_address}" in posts
-
-
-def _author(message: Message, house: House, via_list: bool) -> Address:
-    """The writer: behind a list or a shared address that rewrites From, the one it names instead.
-
-    Whoever posts can write such headers too: where they name several, the writer is nobody on the roster.
-    """
-    sender = message.sender
-    ours = (house.list_address, *house.own_addresses)
-    if sender.address not in ours or not sender.address or (not via_list and "list-id" not in message.headers):
-        return sender
-    named = [Address(sender.name, found) for found in _original_senders(message)]
-    others = [each for each in message.reply_to if each.address not in ours and not _is_token(each.address, house)]
-    if not named and len(others) != 1:
-        return sender
-    named += others
-    if len({house.people_by_address.get(each.address, "") for each in named}) == 1:
-        return named[0]
-    return next((each for each in named if each.address not in house.people_by_address), sender)
-
-
-def _original_senders(message: Message) -> Iterator[str]:
-    for name in ("x-original-from", "x-original-sender"):
-        match = re.search(r"[^\s<>,;\"]+@[^\s<>,;\"]+", message.headers.get(name)[:500])
-        if match:
-            yield match[0].lower()
-
-
-def _is_token(address: str, house: House) -> bool:
-    return house.ids.read_reply_address(address, ()) is not None
-
-
-def _tokens(message: Message, house: House) -> tuple[Token, ...]:
-    """Every token in the addresses that this mail was sent to."""
-    addresses = [a.address for a in (*message.to, *message.cc)]
-    for name in ("delivered-to", "x-original-to", "envelope-to"):
-        addresses += [value.strip(" <>").lower() for value in message.headers.get_all(name)[:5]]
-    keys = tuple(house.members)
-    found = (house.ids.read_reply_address(address, keys) for address in dict.fromkeys(addresses) if "+" in address)
-    return tuple(token for token in found if token is not None)
-
-
-def find_thread(case: Case) -> Thread | None:
-    """By token, then by Message-IDs, then by a subject tag (PROTOCOL "Reading a mail")."""
-    for token in case.tokens:
-        if token.proven and token.scope not in (CONFIRM, ASIDE, PROBE) and case.view.lead(token.number):
-            return Thread(token.number, "the reply address", CLIENT if token.scope == CLIENT else OUR_SIDE)
-    message = case.message
-    for mid in (*reversed(message.in_reply_to), *reversed(message.references[-50:])):
-        ours = case.house.ids.read_reference(mid)  # before `seen`: a stranger may have sent a mail under an ID of ours
-        if ours is not None and case.view.lead(ours.lead):
-            return Thread(ours.lead, "the mail it answers", ours.audience)
-        seen = case.view.seen(mid)
-        if seen is not None and seen.lead and case.view.lead(seen.lead):
-            return Thread(seen.lead, "the mail it answers", seen.audience)
-    return _by_subject(case)
-
-
-def _by_subject(case: Case) -> Thread | None:
-    """A tag like [BUN 42] is believed from a colleague, or from the client of that very lead."""
-    tag = re.compile(
-        rf"\[(?:{re.escape(case.house.words['BUN'])}|{re.escape(case.house.words['DOU'])})\s+(\d{{1,9}})\]", re.I
-    )
-    match = tag.search(case.message.subject)
-    lead = case.view.lead(int(match[1])) if match else None
-    if lead is None:
-        return None
-    if case.person or (lead.client and lead.client == case.author.address):
-        return Thread(lead.id, "the number in the subject", OUR_SIDE if case.person else CLIENT)
-    return None
 
 
 # -- the checks, in PROTOCOL's order --------------------------------------------------------------------------------
@@ -246,16 +84,12 @@ def is_own(case: Case) -> Verdict | None:
 def is_duplicate(case: Case) -> Verdict | None:
     """A Message-ID already handled, with the same author and Date; lists change the rest."""
     seen = case.view.seen(identity(case.message, case.author.address, case.view))
-    if seen is None or not seen.kind or not _is_same(seen, case.message, case.author.address):
+    if seen is None or not seen.kind or not is_same(seen, case.message, case.author.address):
         return None
-    better = _proof(case) if case.person and (seen.held or seen.unproven) else None
+    better = proof_of(case) if case.person and (seen.held or seen.unproven) else None
     if better is not None and not seen.held:
         return None  # nothing was done about the copy that came first, since nobody knew who had written it
     return case.verdict("duplicate", "this mail was handled before", seen=seen, proof=better, lead=seen.lead or None)
-
-
-def _is_same(seen: Seen, message: Message, author: str) -> bool:
-    return seen.author == author and seen.date == message.headers.get("date").strip()
 
 
 def is_form(case: Case) -> Verdict | None:
@@ -309,23 +143,10 @@ def is_in_sent_folder(case: Case) -> Verdict | None:
     """The Sent folder holds what people write from the shared mailbox: word to a client, or nothing to us."""
     if case.incoming.place != SENT:
         return None
-    lead = _lead_of_recipients(case)
+    lead = lead_of_recipients(case)
     if lead is not None:
         return case.verdict("reply", "a person wrote to the client", to_client=True, lead=lead.id, reply=_reply(case))
     return case.verdict("own", "sent by a person from the shared mailbox")
-
-
-def _lead_of_recipients(case: Case) -> Lead | None:
-    recipients = {a.address for a in (*case.message.to, *case.message.cc)}
-    if case.thread:
-        lead = case.view.lead(case.thread.lead)
-        return lead if lead and lead.client in recipients else None
-    for address in recipients:
-        for number in reversed(case.view.leads_of_client(address)):
-            lead = case.view.lead(number)
-            if lead is not None and lead.is_open:
-                return lead
-    return None
 
 
 def is_junk(case: Case) -> Verdict | None:
@@ -333,7 +154,7 @@ def is_junk(case: Case) -> Verdict | None:
     if case.incoming.place != JUNK:
         return None
     token = case.token is not None and case.token.proven
-    proven = case.person and _proof(case) is not None
+    proven = case.person and proof_of(case) is not None
     return None if token or proven else case.verdict("bulk", "in the Junk folder")
 
 
@@ -343,37 +164,10 @@ def is_consultant(case: Case) -> Verdict | None:
     if proof is None:
         if not case.person or case.author.address in case.house.own_addresses:
             return None
-        proof = _proof(case)
+        proof = proof_of(case)
         if proof is None:
             return None
     return _colleagues_mail(case, proof)
-
-
-def _proof(case: Case) -> Proof | None:
-    evidence = Evidence(case.via_list, _is_personal(case), _is_asked(case))
-    return prove(case.message, case.house, case.author.address, evidence)
-
-
-def _is_personal(case: Case) -> bool:
-    """Sent to this person's own reply address of the lead it is about, which nobody else has been seen to know."""
-    if case.thread is None or case.view.said_once(shown_token(case.thread.lead, case.person)):
-        return False
-    own = Token(case.thread.lead, f"@{case.person}", True)
-    return own in case.tokens
-
-
-def _is_asked(case: Case) -> bool:
-    """An answer to a question of the router, to the address with a secret that only this person was sent."""
-    for token in case.tokens:
-        if token.proven and token.scope == CONFIRM:
-            held = case.view.held(token.number)
-            return held is not None and bool(case.person) and case.person in (held.who, held.asked)
-    return False
-
-
-def shown_token(lead: int, person: str) -> str:
-    """The name under which it is remembered that others know a personal reply address: it proves nothing any more."""
-    return f"shown {lead} {person}"
 
 
 def _colleagues_mail(case: Case, proof: Proof) -> Verdict:
@@ -382,7 +176,7 @@ def _colleagues_mail(case: Case, proof: Proof) -> Verdict:
     if case.token is not None and case.token.proven and case.token.scope in (CONFIRM, ASIDE):
         return _read_words(case, proof, "general", "an answer to a question of the router")
     lead = case.view.lead(case.thread.lead) if case.thread else None
-    client = _lead_of_recipients(case)
+    client = lead_of_recipients(case)
     if lead is not None and client is not None:
         return case.verdict("reply", "word to the client", to_client=True, proof=proof, reply=_reply(case))
     if lead is not None:
@@ -410,7 +204,7 @@ def _is_for_others(case: Case) -> bool:
     """Whether a colleague wrote to somebody outside and we only got a copy: what it says is not said to us."""
     house = case.house
     ours = {*house.own_addresses, house.list_address, *house.people_by_address}
-    return any(a.address not in ours and not _is_token(a.address, house) for a in case.message.to if a.address)
+    return any(a.address not in ours and not is_token(a.address, house) for a in case.message.to if a.address)
 
 
 def _reply(case: Case) -> Reply:
@@ -520,47 +314,3 @@ CHECKS: tuple[Callable[[Case], Verdict | None], ...] = (
     is_bulk,
     is_request,
 )
-
-
-# -- identities -----------------------------------------------------------------------------------------------------
-
-
-def identity(message: Message, author: str, view: View) -> str:
-    """The Message-ID. Without one, or where another mail has come under it before, a hash of what tells mails apart."""
-    seen = view.seen(message.message_id) if message.message_id else None
-    if message.message_id and (seen is None or not seen.kind or _is_same(seen, message, author)):
-        return message.message_id
-    facts = "\0".join((author, message.headers.get("date").strip(), message.subject, message.text))
-    return f"<{hashlib.sha256(facts.encode('utf-8', 'replace')).hexdigest()[:32]}@no-message-id>"
-
-
-_REPLY_PREFIX = re.compile(
-    r"^\s*(?:(?:re|sv|aw|vs|fwd?|fw|vb|wg|tr|rv|antw|ref)\s*(?:\[\d+\])?\s*:\s*)+", re.IGNORECASE
-)
-
-
-def plain_subject(subject: str) -> str:
-    """The subject without "Re:" and its kin, for people and for comparing."""
-    return _REPLY_PREFIX.sub("", subject[:998]).strip()
-
-
-_NO_WORDS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
-SHORT = 60  # characters of words: what is shorter does not tell one request from another
-
-
-@lru_cache(maxsize=4)  # asked for when a request comes in, and again when it is stored
-def fingerprint(text: str) -> str:
-    """A hash of what a text says, whatever its wrapping; "" for a text too short to tell requests apart."""
-    words = _bare_words(text[:4000])
-    return hashlib.sha256(words.encode()).hexdigest()[:24] if len(words) >= SHORT else ""
-
-
-def says_nothing_new(text: str, known: Iterable[str]) -> bool:
-    """Whether what a text says has been said before: the same words, or a longer passage of what is known."""
-    words = _bare_words(text)
-    before = [_bare_words(each) for each in known]
-    return words in before or (len(words) >= SHORT and any(f" {words} " in f" {each} " for each in before))
-
-
-def _bare_words(text: str) -> str:
-    return " ".join(text.translate(_NO_WORDS).split() if text.isascii() else re.findall(r"\w+", text)).lower()

@@ -17,9 +17,11 @@ from router.general import GENERAL
 from router.ids import CONFIRM
 from router.lead import Event, Lead, Status, with_event
 from router.message import Address
+from router.sameness import plain_subject
 from router.talk import pass_on_talk
-from router.triage import Post, plain_subject, read_words
+from router.triage import read_words
 from router.turn import Cue, Mail
+from router.verdict import Post
 from router.view import Held
 
 CONFIRMATIONS = 5  # outstanding requests to confirm per person: a flood of forgeries is no flood of mail
