@@ -188,15 +188,23 @@ def attribution_start(rows: Rows, at: int, floor: int, quote_follows: bool) -> i
             found = start
         if alone or len(text) > 2 * SPAN or not _goes_on(rows, start, at, opens, seen if found == start else None):
             break
-    return found if found is None or found <= floor or not _is_date_line(rows, found) else found - 1
+    return found if found is None else _date_line(rows, found, floor)
 
 
-def _is_date_line(rows: Rows, found: int) -> bool:
-    """Above "Bo Berg <bo@example.org> wrote:" stands "On Tue, 3 Jun 2025 10:11:12 +0200", as Claws writes it."""
-    line = rows.lines[found - 1]
-    if len(line) > 80 or not line.strip() or rows.shows(found).date or rows.quoted(found - 1):
-        return False
-    return rows.shows(found - 1).date == 2 and opens_attribution(line) and line.rstrip()[-1] not in ".!?:"
+def _date_line(rows: Rows, found: int, floor: int) -> int:
+    """Where "On Tue, 3 Jun 2025 10:11:12 +0200" stands above "Bo Berg <bo@example.org> wrote:" (Claws), else `found`.
+
+    A gateway that sets an empty line after each line parts the two.
+    """
+    above = found - 1
+    if above > floor and rows.blank(above):
+        above -= 1
+    if above < floor or rows.blank(above) or rows.quoted(above) or rows.shows(found).date:
+        return found
+    line = rows.lines[above]
+    parts = above < found - 1 and len(line) <= SPAN  # then the line may be as long as its program makes it
+    dated = rows.shows(above).date == 2 and opens_attribution(line) and line.rstrip()[-1] not in ".!?:"
+    return above if dated and (parts or len(line) <= 80) else found
 
 
 def may_close(rows: Rows, at: int) -> bool:

@@ -40,7 +40,9 @@ def trim(lines: Sequence[str]) -> list[str]:
             break
         phone = bool(line.strip()) and _is_phone_line(lines, at)
         small = phone or (line.strip() and _is_small_print(lines, at))
-        if small and said:
+        lead = _own_lead(lines, at) if small and not phone else 0
+        kept.extend(lines[at : at + lead])
+        if small and (said or lead):
             break
         if small and (phone or not _is_footer(lines, at, scans=False)):
             at = at + 1 if phone else _paragraph_end(lines, at)
@@ -66,7 +68,7 @@ def _is_small_print(lines: Sequence[str], at: int) -> bool:
     if not begins:
         return False
     if _plain(lines[at]).strip(" *_:") in mailwords.DISCLAIMER_HEADS:
-        under = next((row for row in range(at + 1, min(at + 4, len(lines))) if lines[row].strip()), at)
+        under = next((row for row in range(at + 1, min(at + 6, len(lines))) if lines[row].strip()), at)
         return _is_disclaimer(lines, under)
     return _is_footer(lines, at) or _is_disclaimer(lines, at)
 
@@ -140,6 +142,12 @@ _OF_THIS_MAIL = (
     "lähettäjä",
     "nadawc",
     "отправител",
+)
+_TELLING = (
+    *mailwords.DISCLAIMER_READERS,
+    *mailwords.DISCLAIMER_SECRETS,
+    *mailwords.DISCLAIMED,
+    *mailwords.MAIL_WORDS,
 )
 _PHONE_STARTS = tuple(sorted(mailwords.PHONE_STARTS))
 
@@ -244,6 +252,18 @@ def _is_disclaimer(lines: Sequence[str], at: int) -> bool:
             break
         paragraph.append(line[:LINE])
     return _disclaims(" ".join(paragraph))
+
+
+def _own_lead(lines: Sequence[str], at: int) -> int:
+    """How many lines at the top of a paragraph of small print are the writer's: "Let us do that.", "Lee"."""
+    paragraph = lines[at : _paragraph_end(lines[: at + 30], at)]
+    count = 0
+    while count < 6 and not _is_footer(paragraph, 0, scans=False) and _disclaims(" ".join(paragraph[count + 1 :])):
+        line = _plain(paragraph[count])
+        if len(line) > 60 or line.strip(" *_:") in mailwords.DISCLAIMER_HEADS or any(word in line for word in _TELLING):
+            break
+        count += 1
+    return count
 
 
 def _disclaims(text: str) -> bool:

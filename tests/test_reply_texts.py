@@ -1,0 +1,105 @@
+"""What is new in mails that were written whole, as programs and people write them, and in what gateways make of them.
+
+`reply_mails.txt`: mails with their new text; `reply_people.txt`: texts that only look like something else;
+`reply_footers.txt`: what machines set under a text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from router.message import read_message
+from router.reply import cut_text, read_reply
+
+QUOTE = "On Tue, 3 Jun 2025 at 10:11, Bo <b@example.org> wrote:\n> mine\n>\n> Best"
+
+
+def texts(name: str, separator: str = "\n========\n\n") -> list[str]:
+    """The texts of a file, one under each line of equal signs."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8").split(separator)[1:]
+
+
+def split(block: str) -> tuple[str, str, str, str]:
+    """(name, plain or html, the mail, what is new in it)."""
+    head, _, rest = block.partition("\n")
+    body, _, wanted = rest.partition("--- new\n")
+    name, kind = head.split()
+    return name, kind, body, wanted
+
+
+MAILS = [split(block) for block in texts("reply_mails.txt", "=== ")]
+PLAIN = [(name, body, wanted) for name, kind, body, wanted in MAILS if kind == "plain"]
+PEOPLE = texts("reply_people.txt")
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def new(text: str) -> str:
+    return flat(cut_text(text)[0])
+
+
+def read(plain: str | None, page: str | None) -> str:
+    """The new text of a mail that holds `plain`, `page`, or both."""
+    message = EmailMessage()
+    message["From"], message["Subject"] = "anna@example.org", "Re: 1"
+    if plain is not None:
+        message.set_content(plain)
+    if page is not None:
+        (message.set_content if plain is None else message.add_alternative)(page, subtype="html")
+    return flat(read_reply(read_message(message.as_bytes())).text)
+
+
+@pytest.mark.parametrize(("name", "kind", "body", "wanted"), MAILS)
+def test_of_a_mail_all_that_is_new_is_read_and_nothing_else(name: str, kind: str, body: str, wanted: str) -> None:
+    assert (read(None, body) if kind == "html" else read(body, None)) == flat(wanted), name
+
+
+@pytest.mark.parametrize("text", PEOPLE)
+def test_of_what_people_write_nothing_is_lost(text: str) -> None:
+    assert new(text) == flat(text)
+
+
+@pytest.mark.parametrize("footer", texts("reply_footers.txt"))
+def test_what_machines_and_lawyers_set_under_a_text_is_not_new(footer: str) -> None:
+    text = "Yes, Friday suits us.\n\nKind regards\nDana"
+    assert new(f"{text}\n\n{footer}") == flat(text)
+    assert new(f"{text}\n\n{footer}\n\n{QUOTE}") == flat(text)
+
+
+BENT: dict[str, Callable[[str], str]] = {
+    "spaces at the ends of lines": lambda text: text.replace("\n", "  \n"),
+    "hard spaces": lambda text: re.sub(r"(\w) (\w)", "\\1\u00a0\\2", text),
+    "an empty line under each": lambda text: text.replace("\n", "\n\n"),
+    "no empty line": lambda text: re.sub(r"\n{2,}", "\n", text),
+    "three empty lines for one": lambda text: text.replace("\n\n", "\n\n\n\n"),
+    "indented": lambda text: "\n".join(f" {line}" if line else line for line in text.split("\n")),
+    "spaces of no width": lambda text: text.replace(": ", ": \u200b"),
+    "labels in stars": lambda text: re.sub(r"^(\w[\w ]{1,12}):(?= )", r"*\1:*", text, flags=re.MULTILINE),
+    "links on addresses": lambda text: re.sub(r"<([^<>\s@]+@[^<>\s]+)>", r"<\1<mailto:\1>>", text),
+    "addresses in parentheses": lambda text: re.sub(r"<([^<>\s@]+@[^<>\s]+)>", r"(\1)", text),
+}
+
+
+@pytest.mark.parametrize("bent", BENT)
+def test_however_a_gateway_bends_a_mail_the_same_is_read(bent: str) -> None:
+    for name, body, wanted in PLAIN:
+        if (name, bent) != ("hubspot", "an empty line under each"):  # five lines of attribution, each by itself
+            got = new(BENT[bent](body)).replace("\u200b", "")
+            assert got == flat(BENT[bent](wanted)).replace("\u200b", ""), name
+
+
+def test_a_text_is_read_alike_in_whatever_body_it_comes() -> None:
+    for body, wanted in [*((body, wanted) for _, body, wanted in PLAIN), *((text, text) for text in PEOPLE)]:
+        broken = html.escape(body).replace("\n", "<br>\n")
+        paragraphs = "".join(f"<p>{one}</p>" for one in broken.split("<br>\n<br>\n"))
+        assert read(body, broken) == flat(wanted), body
+        for page in (broken, f"<pre>{html.escape(body)}</pre>", paragraphs):
+            assert read(None, page) == flat(wanted), page
