@@ -56,7 +56,7 @@ def mark_quote(text: str) -> str:
 
 
 def mark_fact(label: str, value: object) -> str:
-    """One line of facts: "Skills named: Rust"."""
+    """One line of facts: "Asks for: Rust"."""
     return _FACT + _SPLIT.join((clean_line(label), clean_line(value, 400), ""))
 
 

@@ -27,7 +27,7 @@ MARKERS: dict[str, str] = {
     "sv": "-- bun router: svara gärna ovanför den här raden --",
     "de": "-- bun router: bitte über dieser Zeile antworten --",
     "fr": "-- bun router: merci de répondre au-dessus de cette ligne --",
-    "es": "-- bun router: por favor, responda por encima de esta línea --",
+    "es": "-- bun router: por favor, responde por encima de esta línea --",
     "nl": "-- bun router: graag boven deze regel antwoorden --",
     "da": "-- bun router: svar venligst over denne linje --",
     "no": "-- bun router: svar helst over denne linjen --",
@@ -37,6 +37,8 @@ MARKERS: dict[str, str] = {
     "pl": "-- bun router: proszę odpowiadać powyżej tej linii --",
 }
 MARKER = MARKERS["en"]
+# What earlier mails of ours said; people answer them for years.
+EARLIER_MARKERS = ("-- bun router: por favor, responda por encima de esta línea --",)
 
 _OWN = "our own line"
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -183,7 +185,7 @@ def _squeeze(text: str) -> str:
     return "".join(_LETTERS.findall(text.lower()))
 
 
-_MARKS = tuple(_squeeze(marker) for marker in MARKERS.values())
+_MARKS = tuple(_squeeze(marker) for marker in (*MARKERS.values(), *EARLIER_MARKERS))
 
 
 def _marker_line(lines: Sequence[str]) -> int | None:

@@ -25,6 +25,7 @@ from router.view import Aside
 EXCERPT = 1200  # characters of a request that stand above the words to answer with; the whole of it stands below
 LONGEST = 12000
 _LETTERS = 5
+LEFT_OUT = "[…]"  # where something is withheld: no slip of the pen, to anybody who reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Shown:
     claimants: tuple[str, ...]
     team: tuple[str, ...]
     letters: tuple[str, ...]  # what the client wrote later, newest last
-    hidden: bool  # something in text or letters is withheld, shown as "…"
+    withheld: bool  # its reader is none of those who have it: the files go to whoever takes it
+    hidden: bool  # something in text or letters is withheld, shown as `LEFT_OUT`
     carried: tuple[str, ...]  # names of files
     age: str  # in working time
     came: str  # when it came in, for people
@@ -120,6 +122,7 @@ def show_lead(
         claimants=_names(lead.claimants, world),
         team=_names(lead.team, world),
         letters=tuple(clean_text(each, 4000).strip() for each in letters),
+        withheld=withheld,
         hidden=whole != (said, letters),
         carried=tuple(clean_line(each.name) for each in lead.carried),
         age=world.calendar.say_age(world.calendar.between(lead.opened, world.now), language),
@@ -190,10 +193,10 @@ def withhold(text: str, name: str = "") -> str:
     """The text without mail addresses, phone numbers and that name: they come with the award."""
     words = [re.escape(word) for word in name[:200].split() if len(word) > 2]
     hidden = re.compile(rf"\b(?:{'|'.join(words)})\b", re.I) if words else None
-    bare = _ADDRESS.sub("…", text) if "@" in text else text
+    bare = _ADDRESS.sub(LEFT_OUT, text) if "@" in text else text
     if _DIGITS.search(bare):  # as many as the shortest number has: far quicker than looking for a number at each letter
-        bare = _PHONE.sub("…", bare)
-    return hidden.sub("…", bare) if hidden else bare
+        bare = _PHONE.sub(LEFT_OUT, bare)
+    return hidden.sub(LEFT_OUT, bare) if hidden else bare
 
 
 def show_people(keys: Sequence[str], lead: Lead | None, world: World) -> tuple[Person, ...]:

@@ -239,7 +239,7 @@ class Calendar:
         return span.amount * UNITS[span.unit]
 
     def say(self, moment: datetime, language: str, now: datetime, zone: bool | None = None) -> str:
-        """The moment for people, seen from `now`: "today 16:30", "Tuesday 14:00", "Tuesday 3 March 14:00".
+        """The moment for people, seen from `now`: "today (Monday) 16:30", "Tuesday 14:00", "Tuesday 3 March 14:00".
 
         `language` is a tag such as "sv" or "pt-BR"; English where we have no words. With `zone`, or by the
         calendar's own choice, the zone follows.
@@ -300,12 +300,10 @@ class Calendar:
 class _Words:
     """How one language says moments and spans. `units` holds plural forms: "one|many" or, in Polish, "one|few|many"."""
 
-    yesterday: str
     today: str
-    tomorrow: str
     days: tuple[str, ...]
     months: tuple[str, ...]
-    at: str  # "{day}" is a weekday or today's word, "{time}" the time
+    at: str  # "{day}" is a weekday, "{time}" the time
     on: str  # the same with "{date}" after the weekday
     date: str
     year: str
@@ -316,11 +314,15 @@ class _Words:
 
 
 def _say_time(words: _Words, local: datetime, ahead: int) -> str:
-    """`ahead` is the number of calendar days from now; a weekday alone always means the coming one."""
-    clock = local.strftime(words.clock)
-    near = {-1: words.yesterday, 0: words.today, 1: words.tomorrow}.get(ahead)
-    if near or 0 < ahead <= 6:
-        return words.at.format(day=near or words.days[local.weekday()], time=clock)
+    """`ahead` is the number of calendar days from now; a weekday alone always means the coming one.
+
+    Never "tomorrow", and "today" only with its weekday: a mail that is opened a day late still says the same day.
+    """
+    clock, weekday = local.strftime(words.clock), words.days[local.weekday()]
+    if ahead == 0:
+        return words.at.format(day=f"{words.today} ({weekday.removeprefix('el ')})", time=clock)
+    if 0 < ahead <= 6:
+        return words.at.format(day=weekday, time=clock)
     day = words.date.format(day=local.day if local.day > 1 else words.first, month=words.months[local.month - 1])
     if abs(ahead) > 180:  # "Tuesday 3 March" would be read as the nearest one
         day = words.year.format(date=day, year=local.year)
@@ -368,7 +370,7 @@ def _working(hour: str, day: str, minute: str, second: str) -> Mapping[str, str]
 # fmt: off
 WORDS: Mapping[str, _Words] = MappingProxyType({
     "en": _Words(
-        "yesterday", "today", "tomorrow",
+        "today",
         ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
         ("January", "February", "March", "April", "May", "June",
          "July", "August", "September", "October", "November", "December"),
@@ -378,7 +380,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
                          "working minute|working minutes", "working second|working seconds"),
     ),
     "sv": _Words(
-        "i går", "i dag", "i morgon",
+        "i dag",
         ("måndag", "tisdag", "onsdag", "torsdag", "fredag", "lördag", "söndag"),
         ("januari", "februari", "mars", "april", "maj", "juni",
          "juli", "augusti", "september", "oktober", "november", "december"),
@@ -389,7 +391,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
         clock="%H.%M",
     ),
     "de": _Words(
-        "gestern", "heute", "morgen",
+        "heute",
         ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
         ("Januar", "Februar", "März", "April", "Mai", "Juni",
          "Juli", "August", "September", "Oktober", "November", "Dezember"),
@@ -399,7 +401,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
                          "Arbeitsminute|Arbeitsminuten", "Arbeitssekunde|Arbeitssekunden"),
     ),
     "fr": _Words(
-        "hier", "aujourd’hui", "demain",
+        "aujourd’hui",
         ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
         ("janvier", "février", "mars", "avril", "mai", "juin",
          "juillet", "août", "septembre", "octobre", "novembre", "décembre"),
@@ -410,7 +412,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
         clock="%Hh%M", first="1er",
     ),
     "es": _Words(
-        "ayer", "hoy", "mañana",
+        "hoy",
         ("el lunes", "el martes", "el miércoles", "el jueves", "el viernes", "el sábado", "el domingo"),
         ("enero", "febrero", "marzo", "abril", "mayo", "junio",
          "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"),
@@ -420,7 +422,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
                          "minuto laborable|minutos laborables", "segundo laborable|segundos laborables"),
     ),
     "nl": _Words(
-        "gisteren", "vandaag", "morgen",
+        "vandaag",
         ("maandag", "dinsdag", "woensdag", "donderdag", "vrijdag", "zaterdag", "zondag"),
         ("januari", "februari", "maart", "april", "mei", "juni",
          "juli", "augustus", "september", "oktober", "november", "december"),
@@ -429,7 +431,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
         working=_working("werkuur|werkuren", "werkdag|werkdagen", "werkminuut|werkminuten", "werkseconde|werkseconden"),
     ),
     "da": _Words(
-        "i går", "i dag", "i morgen",
+        "i dag",
         ("mandag", "tirsdag", "onsdag", "torsdag", "fredag", "lørdag", "søndag"),
         ("januar", "februar", "marts", "april", "maj", "juni",
          "juli", "august", "september", "oktober", "november", "december"),
@@ -440,7 +442,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
         clock="%H.%M",
     ),
     "no": _Words(
-        "i går", "i dag", "i morgen",
+        "i dag",
         ("mandag", "tirsdag", "onsdag", "torsdag", "fredag", "lørdag", "søndag"),
         ("januar", "februar", "mars", "april", "mai", "juni",
          "juli", "august", "september", "oktober", "november", "desember"),
@@ -451,7 +453,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
         clock="%H.%M",
     ),
     "fi": _Words(  # weekdays and months in the case of "on"; a number other than one takes the partitive
-        "eilen", "tänään", "huomenna",
+        "tänään",
         ("maanantaina", "tiistaina", "keskiviikkona", "torstaina", "perjantaina", "lauantaina", "sunnuntaina"),
         ("tammikuuta", "helmikuuta", "maaliskuuta", "huhtikuuta", "toukokuuta", "kesäkuuta",
          "heinäkuuta", "elokuuta", "syyskuuta", "lokakuuta", "marraskuuta", "joulukuuta"),
@@ -462,7 +464,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
         clock="%H.%M",
     ),
     "it": _Words(
-        "ieri", "oggi", "domani",
+        "oggi",
         ("lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica"),
         ("gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno",
          "luglio", "agosto", "settembre", "ottobre", "novembre", "dicembre"),
@@ -472,7 +474,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
                          "minuto lavorativo|minuti lavorativi", "secondo lavorativo|secondi lavorativi"),
     ),
     "pt": _Words(
-        "ontem", "hoje", "amanhã",
+        "hoje",
         ("segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado", "domingo"),
         ("janeiro", "fevereiro", "março", "abril", "maio", "junho",
          "julho", "agosto", "setembro", "outubro", "novembro", "dezembro"),
@@ -482,7 +484,7 @@ WORDS: Mapping[str, _Words] = MappingProxyType({
                          "segundo útil|segundos úteis"),
     ),
     "pl": _Words(
-        "wczoraj", "dziś", "jutro",
+        "dziś",
         ("w poniedziałek", "we wtorek", "w środę", "w czwartek", "w piątek", "w sobotę", "w niedzielę"),
         ("stycznia", "lutego", "marca", "kwietnia", "maja", "czerwca",
          "lipca", "sierpnia", "września", "października", "listopada", "grudnia"),

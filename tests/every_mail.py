@@ -92,6 +92,7 @@ def bun(**changes: Any) -> Lead:
 
 CLAIMS = (Claim("anna", NOW, "mine"), Claim("bo", NOW, "I'll take it"))
 COOLING = bun(stage="cooling", timers={}, opened=NOW - timedelta(days=1))
+DRIED = bun(stage="dry", timers={}, opened=NOW - timedelta(days=4))  # a Friday: two working days
 CONTESTED = bun(status=Status.CONTESTED, stage="", claims=CLAIMS, timers={"fallback": LATER})
 TAKEN = bun(status=Status.TAKEN, stage="", owner="anna", team=("anna",), handed_over=True)
 TEAM = replace(TAKEN, team=("anna", "bo"))
@@ -194,9 +195,9 @@ def _to_the_list() -> Iterator[Case]:
 
 def _to_the_keeper() -> Iterator[Case]:
     for because in (*DRY, "the list could not be reached: 550 no such user"):
-        yield Case("decide", COOLING, "@kim", {"because": because, "by": SOON})
+        yield Case("decide", DRIED, "@kim", {"because": because, "by": SOON})
     for because in ("keeper and deputy are away", "two working days without a claim"):
-        yield Case("decide", COOLING, "list", {"because": because, "by": SOON})
+        yield Case("decide", DRIED, "list", {"because": because, "by": SOON})
     yield Case("nobody-yet", COOLING, "@kim")
     yield Case("nobody-yet", COOLING, "list")
     yield Case("silent", TAKEN, "list", {"name": "Anna Berg", "to_owner": False})
@@ -265,7 +266,7 @@ RECEIPTS: Mapping[str, tuple[tuple[Lead | None, Mapping[str, Any]], ...]] = {
     ),
     "undone": ((bun(), {"verb": "throw"}), (bun(), {"verb": "claim"}), (bun(), {"verb": "pass"})),
     "already-yours": ((TAKEN, {}), (TEAM, {})),
-    "release": ((TAKEN, {}),),
+    "release": ((bun(), {}),),
     "left-team": ((TAKEN, {"people": ("Bo Ek",)}),),
     "away": ((None, {"until": date(2027, 2, 3)}), (bun(), {"until": date(2027, 2, 3)})),
     "back": ((None, {}),),

@@ -263,8 +263,10 @@ def test_every_language_says_the_whole_digest(language: str) -> None:
 
 def test_an_open_bun_says_what_happens_next_and_when() -> None:
     bun = replace(CONTESTED, timers={"mediate": NOW + timedelta(hours=6), "fallback": NOW + timedelta(days=2)})
-    assert "the mediator helps today 15:00" in said(digest_of([bun]))
-    assert "die Vermittlung hilft heute, 15:00 Uhr" in said(digest_of([bun], where=house(languages=("de",))), "de")
+    assert "the mediator helps today (Monday) 15:00" in said(digest_of([bun]))
+    assert "die Vermittlung hilft heute (Montag), 15:00 Uhr" in said(
+        digest_of([bun], where=house(languages=("de",))), "de"
+    )
 
 
 def test_the_collectives_own_words_run_through_digest_and_report() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from router.lines import clean
 from router.message import read_message
-from router.reply import MARKER, MARKERS, Reply, cut_text, read_reply
+from router.reply import EARLIER_MARKERS, MARKER, MARKERS, Reply, cut_text, read_reply
 from tests import reply_heads
 
 MAIL = Path(__file__).parent / "mail"
@@ -169,7 +169,7 @@ def test_what_stands_between_a_rule_or_a_phone_signature_and_the_quote_is_not_ne
 # --- our own line
 
 
-@pytest.mark.parametrize("marker", MARKERS.values())
+@pytest.mark.parametrize("marker", [*MARKERS.values(), *EARLIER_MARKERS])
 def test_our_own_line_is_cut_at_in_every_language_however_it_is_wrapped(marker: str) -> None:
     words = marker.split()
     half = f"{' '.join(words[:4])}\n{' '.join(words[4:])}"

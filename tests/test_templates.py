@@ -267,7 +267,7 @@ def test_the_number_of_a_mail_set_aside_is_understood(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_warm_until_a_date_is_understood_as_the_nudge_teaches_it(language: str) -> None:
     (seen,) = (seen for seen in mails(language) if seen.case.kind == "nudge")
-    (example,) = re.findall(rf"[“”„«‘]\s*({_say(language)['warm']} [^“”»’]+?)\s*[“”»’]", seen.text)
+    (example,) = re.findall(rf"[“”„«‘]\s*({_say(language)['warm']} [^“”»]+?)\s*[“”»’](?![a-z])", seen.text)
     command = read_command(example, today=NOW.date(), things=THINGS).command
     assert command is not None
     assert (command.verb, str(command.until)) == ("warm", "2027-05-03")
@@ -446,11 +446,11 @@ def test_a_persons_own_text_gets_a_greeting_and_a_name_only_where_they_are_missi
 # These say nothing of an owner: a question about a person, or words that hold anywhere.
 _NO_OWNER = frozenset({"confirm", "one-of-us", "help", "gathered", "aside", "rota", "happiness"})
 _OWNING = {
-    "en": r"\byou own|\bit is yours|own it|yours to",
-    "sv": r"\bdu äger|den är (redan )?din|äger den|din fortfarande|är du med",
+    "en": r"\byou answer for it|\bit is yours|yours to|yours only",
+    "sv": r"\bdu ansvarar|den är (redan )?din|din fortfarande|är du med|du är med",
     "de": r"bei dir|gehört dir|du bist dabei|deiner anfrage",
-    "fr": r"c'est toi qui|à toi\b|tu en es|toi qui t'en",
-    "es": r"llevas tú|es tuya|la llevabas|estás dentro|tu solicitud",
+    "fr": r"c’est toi qui|à toi\b|tu participes",
+    "es": r"llevas tú|a tu cargo|es tuya|formas parte|tu solicitud",
     "nl": r"bij jou|van jou|je doet mee|jouw aanvraag",
 }  # fmt: skip
 

@@ -51,7 +51,7 @@ def test_each_bun_stands_in_its_column_with_owner_age_claims_and_what_comes_next
     text = page(tmp_path, [*WEEK[:3], bun])
     card = re.search(r'<section id="contested".*?</section>', text, re.DOTALL)
     assert card
-    for each in ("[BUN 4]", "Di Gren", "Anna Berg, Bo Ek", "the mediator helps today 15:00", "2 working days"):
+    for each in ("[BUN 4]", "Di Gren", "Anna Berg, Bo Ek", "the mediator helps today (Monday) 15:00", "2 working days"):
         assert each in card[0], each
     offered = re.search(r'<section id="offered".*?</section>', text, re.DOTALL)
     assert offered

@@ -321,11 +321,11 @@ def test_a_calendar_that_cannot_count_is_refused(build: Callable[[], Calendar]) 
 @pytest.mark.parametrize(
     ("moment", "english", "swedish", "german"),
     [
-        ("2026-03-02 16:30", "today 16:30", "i dag kl. 16.30", "heute, 16:30 Uhr"),
-        ("2026-03-03 14:00", "tomorrow 14:00", "i morgon kl. 14.00", "morgen, 14:00 Uhr"),
+        ("2026-03-02 16:30", "today (Monday) 16:30", "i dag (måndag) kl. 16.30", "heute (Montag), 16:30 Uhr"),
+        ("2026-03-03 14:00", "Tuesday 14:00", "tisdag kl. 14.00", "Dienstag, 14:00 Uhr"),
         ("2026-03-08 14:00", "Sunday 14:00", "söndag kl. 14.00", "Sonntag, 14:00 Uhr"),
         ("2026-03-09 09:05", "Monday 9 March 09:05", "måndag 9 mars kl. 09.05", "Montag, 9. März, 09:05 Uhr"),
-        ("2026-03-01 14:00", "yesterday 14:00", "i går kl. 14.00", "gestern, 14:00 Uhr"),
+        ("2026-03-01 14:00", "Sunday 1 March 14:00", "söndag 1 mars kl. 14.00", "Sonntag, 1. März, 14:00 Uhr"),
         ("2026-02-27 14:00", "Friday 27 February 14:00", "fredag 27 februari kl. 14.00",
          "Freitag, 27. Februar, 14:00 Uhr"),
         ("2027-01-04 14:00", "Monday 4 January 2027 14:00", "måndag 4 januari 2027 kl. 14.00",
@@ -341,20 +341,20 @@ def test_times_are_said_for_people(moment: str, english: str, swedish: str, germ
 
 def test_each_language_has_words_of_its_own() -> None:
     now = at(STOCKHOLM, "2026-03-02 10:00")
-    coming, later = at(STOCKHOLM, "2026-03-03 14:00"), at(STOCKHOLM, "2026-04-01 14:00")
+    coming, later = at(STOCKHOLM, "2026-03-02 14:00"), at(STOCKHOLM, "2026-04-01 14:00")
     assert {code: (STOCKHOLM.say(coming, code, now), STOCKHOLM.say(later, code, now)) for code in WORDS} == {
-        "en": ("tomorrow 14:00", "Wednesday 1 April 14:00"),
-        "sv": ("i morgon kl. 14.00", "onsdag 1 april kl. 14.00"),
-        "de": ("morgen, 14:00 Uhr", "Mittwoch, 1. April, 14:00 Uhr"),
-        "fr": ("demain à 14h00", "mercredi 1er avril à 14h00"),
-        "es": ("mañana a las 14:00", "el miércoles 1 de abril a las 14:00"),
-        "nl": ("morgen 14:00 uur", "woensdag 1 april 14:00 uur"),
-        "da": ("i morgen kl. 14.00", "onsdag den 1. april kl. 14.00"),
-        "no": ("i morgen kl. 14.00", "onsdag 1. april kl. 14.00"),
-        "fi": ("huomenna klo 14.00", "keskiviikkona 1. huhtikuuta klo 14.00"),
-        "it": ("domani alle 14:00", "mercoledì 1 aprile alle 14:00"),
-        "pt": ("amanhã às 14:00", "quarta-feira, 1 de abril, às 14:00"),
-        "pl": ("jutro o 14:00", "w środę 1 kwietnia o 14:00"),
+        "en": ("today (Monday) 14:00", "Wednesday 1 April 14:00"),
+        "sv": ("i dag (måndag) kl. 14.00", "onsdag 1 april kl. 14.00"),
+        "de": ("heute (Montag), 14:00 Uhr", "Mittwoch, 1. April, 14:00 Uhr"),
+        "fr": ("aujourd’hui (lundi) à 14h00", "mercredi 1er avril à 14h00"),
+        "es": ("hoy (lunes) a las 14:00", "el miércoles 1 de abril a las 14:00"),
+        "nl": ("vandaag (maandag) 14:00 uur", "woensdag 1 april 14:00 uur"),
+        "da": ("i dag (mandag) kl. 14.00", "onsdag den 1. april kl. 14.00"),
+        "no": ("i dag (mandag) kl. 14.00", "onsdag 1. april kl. 14.00"),
+        "fi": ("tänään (maanantaina) klo 14.00", "keskiviikkona 1. huhtikuuta klo 14.00"),
+        "it": ("oggi (lunedì) alle 14:00", "mercoledì 1 aprile alle 14:00"),
+        "pt": ("hoje (segunda-feira) às 14:00", "quarta-feira, 1 de abril, às 14:00"),
+        "pl": ("dziś (w poniedziałek) o 14:00", "w środę 1 kwietnia o 14:00"),
     }
     for code, words in WORDS.items():
         assert len(set(words.days)) == 7 and len(set(words.months)) == 12, code
@@ -362,26 +362,26 @@ def test_each_language_has_words_of_its_own() -> None:
 
 def test_today_is_the_collective_s_today() -> None:
     late = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)  # already Tuesday in Stockholm
-    assert STOCKHOLM.say(late + HOUR, "en", late) == "today 01:30"
+    assert STOCKHOLM.say(late + HOUR, "en", late) == "today (Tuesday) 01:30"
 
 
 def test_the_zone_is_said_where_several_matter() -> None:
     now = at(STOCKHOLM, "2026-03-02 10:00")
-    assert STOCKHOLM.say(now, "en", now, zone=True) == "today 10:00 (CET)"
+    assert STOCKHOLM.say(now, "en", now, zone=True) == "today (Monday) 10:00 (CET)"
     nameless = Calendar("America/Sao_Paulo")
-    assert nameless.say(at(nameless, "2026-03-02 10:00"), "en", now, zone=True) == "today 10:00 (UTC-03)"
+    assert nameless.say(at(nameless, "2026-03-02 10:00"), "en", now, zone=True) == "today (Monday) 10:00 (UTC-03)"
 
 
 def test_language_tags_find_their_words_and_unknown_ones_speak_english() -> None:
     now = at(STOCKHOLM, "2026-03-02 10:00")
     said = [STOCKHOLM.say(now, tag, now) for tag in ("pt-BR", "nb", "NN_no", "SV", "xx", "")]
     assert said == [
-        "hoje às 10:00",
-        "i dag kl. 10.00",
-        "i dag kl. 10.00",
-        "i dag kl. 10.00",
-        "today 10:00",
-        "today 10:00",
+        "hoje (segunda-feira) às 10:00",
+        "i dag (mandag) kl. 10.00",
+        "i dag (mandag) kl. 10.00",
+        "i dag (måndag) kl. 10.00",
+        "today (Monday) 10:00",
+        "today (Monday) 10:00",
     ]
 
 
