@@ -105,6 +105,7 @@ class Daemon:
 
         Raises OurBug when not even a healthy mail can be handled, StoreError when the store cannot go on.
         """
+        self._guarded(self._tell_anew)
         self.sender.start()
         notify("READY=1")
         begun = False
@@ -117,6 +118,11 @@ class Daemon:
                 self._wait(found, once)
         finally:
             self._end()
+
+    def _tell_anew(self) -> bool:
+        """What has waited since before we were down says what is true now, before it can leave."""
+        self.office.tell_anew()
+        return self.store.flush()
 
     def _begin(self) -> bool:
         self.office.take_roster()

@@ -63,6 +63,21 @@ MUTANTS = [
     ("turn.py", "return warmed is None or self.world.after(", "return True or self.world.after("),
     ("turn.py", "        if cue.settled:\n", "        if True:\n"),
     ("people.py", "if not house.rota:", "if True:"),
+    (ANYTIME, "if steps.is_news(turn, steps.THE_CLIENT, lead.owner):", "if True:"),
+    (ANYTIME, "    if lead.draft_kind and first:", "    if False:"),
+    (ANYTIME, "if cue.who == lead.owner and cue.line == \"unreachable\":", "if False:"),
+    (STEPS, "    if turn.lead.stage == \"goodbye\":\n        turn.set(stage=\"cooling\"", "    if False:\n        turn.set(stage=\"cooling\""),
+    (STEPS, "            turn.start(redraft=", "            turn.start(undone="),
+    (ENDED, "    turn.stop(\"redraft\")", "    turn.stop(\"\")"),
+    (CONTESTED, "return cue.at < closed if first_come else cue.at <= closed", "return cue.at <= closed"),
+    (OFFERED, "        turn.set(awaits=\"offer\")", "        pass"),
+    ("protocol/arriving.py", "text=lead.goodbye", "text=\"\""),
+    ("turn.py", "(owner,) if self.world.is_here(owner) or not keeper else (owner, keeper)", "(owner,)"),
+    ("retold.py", "elif lead.awaits and mail.kind != \"receipt\":", "elif False:"),
+    ("rows.py", "    return astray and", "    return False and"),
+    ("rows.py", "\"offer\": (\"offer\", \"back\"),", "\"offer\": (),"),
+    ("office.py", "if world.keeper or lead.owner == old]", "if lead.owner == old]"),
+    ("triage.py", "if proven.to_client or proven.chat:", "if False:"),
 ]  # fmt: skip
 TESTS = ["tests/test_dialogues.py", "tests/test_protocol.py", "tests/test_simulator.py"]
 

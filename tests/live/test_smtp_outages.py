@@ -98,6 +98,20 @@ def _session_row(stage: str, answer: str) -> str:
     return "SMTP: no session (5xx)" if answer.startswith("5") else "SMTP: no session (4xx, dropped, silent)"
 
 
+def test_an_offer_that_waited_while_the_router_was_down_is_written_anew_before_it_leaves(
+    house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp
+) -> None:
+    smtp.fail = lambda at, _: DROP if at == "connect" else None
+    request(house, dovecot, FIRST)
+    house.until(lambda: house.store().unsent(), why="the offer waits", step=1)
+    house.close()
+    house.clock.ahead += timedelta(days=2)  # Wednesday: what the offer told is over
+    smtp.fail = None
+    house.open()
+    house.until(lambda: sent_to(smtp.mails, LIST), why="the offer leaves", step=1)
+    assert [each.headers.get("date").strip()[:3] for each in sent_to(smtp.mails, LIST)] == ["Wed"]
+
+
 def test_a_hiccup_of_smtp_is_nobodys_business(
     house: OpenHouse, dovecot: Dovecot, smtp: RecordingSmtp, fault: Callable[..., None]
 ) -> None:
