@@ -63,7 +63,7 @@ def request_text(message: Message) -> str:
 def take_request(desk: Desk) -> Decision:
     verdict, message = desk.verdict, desk.message
     client, subject = verdict.author, plain_subject(message.subject)
-    twin = _twin(desk, client.address, subject, message.text)
+    twin = find_twin(desk, client.address, subject, message.text)
     if twin is not None:
         return _write_again(desk, twin, subject, request_text(message))
     form_letter = verdict.reason if verdict.kind == "request" and verdict.reason != _PLAIN_REQUEST else ""
@@ -117,7 +117,7 @@ def _first_words(text: str) -> str:
     return line[:60] + ("…" if len(line) > 60 else "")
 
 
-def _twin(desk: Desk, client: str, subject: str, text: str, forwarder: str = "") -> Lead | None:
+def find_twin(desk: Desk, client: str, subject: str, text: str, forwarder: str = "") -> Lead | None:
     """The open lead that this one doubles: the same client and subject, or the same text by another way."""
     view = desk.view
     for number in reversed(view.leads_of_client(client) if client else ()):
@@ -218,7 +218,7 @@ def client_named(desk: Desk, text: str) -> str:
 
 def brought_by_colleague(desk: Desk, client: Address, subject: str, text: str, uncertain: bool) -> Decision:
     verdict = desk.verdict
-    twin = _twin(desk, client.address, subject, text, forwarder=verdict.person)
+    twin = find_twin(desk, client.address, subject, text, forwarder=verdict.person)
     if twin is not None:
         spoken = guess_language(desk.message, desk.house.languages, text)
         named = {"client": client.address, "client_name": client.name, "language": spoken}

@@ -38,7 +38,6 @@ from router.report import monthly_mail
 from router.store import ensure_folder
 from router.tray import write_tray
 from router.turn import Mail
-from router.view import Aside
 
 log = logging.getLogger("router")
 
@@ -59,7 +58,7 @@ class Clerk:
             "digest": self._digest,
             "report": self._report,
             "happiness": self._happiness,
-            "aside": self._list_asides,
+            "aside": lambda moment: list_asides(self.office, moment),
             "rota": lambda moment: self.office.pass_keys(),
             "gather": lambda moment: self._gather(),
             "housekeeping": self._housekeeping,
@@ -120,19 +119,6 @@ class Clerk:
         slot = happiness.slot_of(moment, self.office.house)
         mails = tuple((Mail("happiness", f"@{key}", {"slot": slot}), None) for key in self.office.house.members)
         self.office.commit(Decision("happiness", "the monthly question", mails=mails))
-
-    def _list_asides(self, moment: datetime) -> None:
-        """What was set aside, once each working day, to the keeper."""
-        fresh = [aside for aside in self.store.asides() if not aside.listed]
-        junk = int(self.store.note("junk") or 0)
-        self.store.drop_note("junk")
-        if not fresh and not junk:
-            return
-        keeper = self.office.world().keeper
-        to = f"@{keeper}" if keeper else "list"
-        mail = Mail("aside", to, {"items": tuple(fresh[:200]), "junk": junk, "slot": moment.isoformat()})
-        listed: tuple[Aside, ...] = tuple(replace(aside, listed=True) for aside in fresh)
-        self.office.commit(Decision("aside", f"{len(fresh)} mails set aside", mails=((mail, None),), aside=listed))
 
     def _gather(self) -> None:
         """The offers that a bound held back, in one mail: each client's first, so that no flood hides the others."""
@@ -362,3 +348,18 @@ def leave_request(store: Path, request: Mapping[str, Any]) -> Path:
     put_file(path, json.dumps(dict(request)).encode())
     bell.ring(folder)
     return path.with_suffix(".answer")
+
+
+def list_asides(office: Office, moment: datetime) -> None:
+    """What was set aside, once each working day, to the keeper."""
+    store = office.store
+    fresh = [aside for aside in store.asides() if not aside.listed]
+    junk = int(store.note("junk") or 0)
+    store.drop_note("junk")
+    if not fresh and not junk:
+        return
+    keeper = office.world().keeper
+    to = f"@{keeper}" if keeper else "list"
+    mail = Mail("aside", to, {"items": tuple(fresh[:200]), "junk": junk, "slot": moment.isoformat()})
+    listed = tuple(replace(aside, listed=True) for aside in fresh)
+    office.commit(Decision("aside", f"{len(fresh)} mails set aside", mails=((mail, None),), aside=listed))

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from router import happiness, protocol
-from router.arrivals import linked_leads
+from router.arrivals import find_twin, linked_leads
 from router.commands import Command
-from router.decision import Decision, Desk, help_mail, mail_back, of_outcome
+from router.decision import Decision, Desk, advance_lead, help_mail, mail_back, of_outcome
 from router.lead import Status
 from router.people import named_skills
 from router.protocol import Arrival
@@ -103,6 +103,14 @@ def aside_meant(desk: Desk, command: Command | None, number: int) -> Aside | Non
 
 
 def request_from_aside(desk: Desk, aside: Aside) -> Decision:
+    """A mail that was set aside is a request after all, once: it is acknowledged and offered like any other."""
+    became = desk.view.lead(aside.lead)
+    if became is not None:  # said before: on its bun, the word means what it means there
+        return advance_lead(desk, became, desk.cue("bun"))
+    twin = find_twin(desk, aside.sender, plain_subject(aside.subject), aside.text)
+    if twin is not None:
+        joined = advance_lead(desk, twin, desk.cue("joined", line=aside.subject, text=aside.text))
+        return replace(joined, aside=(replace(aside, lead=twin.id),))
     arrival = Arrival(
         id=desk.view.next_number("leads"),
         at=desk.incoming.received,
@@ -115,4 +123,5 @@ def request_from_aside(desk: Desk, aside: Aside) -> Decision:
         skills=named_skills(aside.subject + " " + aside.text, desk.house, desk.view.people_states()),
         linked=linked_leads(desk, aside.sender),
     )
-    return of_outcome("general", protocol.open_lead(arrival, desk.world))
+    opened = of_outcome("general", protocol.open_lead(arrival, desk.world))
+    return replace(opened, aside=(replace(aside, lead=arrival.id),))

@@ -79,6 +79,7 @@ class Aside:
     message_id: str = ""
     listed: bool = False
     language: str = "en"
+    lead: int = 0  # that it became
 
 
 class View(Protocol):

@@ -30,6 +30,8 @@ Who writes: a consultant's key, or any other word for a client (acme is acme@acm
     cto@acme.example answers that mail: text  to its writer, the shared address in Cc
     acme -> bun 1: text               the client answers the router's last mail on that bun
     acme's robot -> bun 1: text       … and so does an out-of-office
+    acme's newsletter -> hello: subject | text   a mail with all that newsletters carry
+    the keeper's list is due          what was set aside, as the almanac has it each working day
     unproven bo -> bun 1: mine        a mail that says it is from bo, and is not proven
     stranger x@y.example -> bun 1: …  from an address that is on no roster, on the colleagues' thread
     bounce of bo / bounce of acme on bun 1
@@ -59,6 +61,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from router.clerk import list_asides
 from router.compose import Outgoing
 from router.house import Bounds, House, Member
 from router.ids import Ids
@@ -476,6 +479,18 @@ def _robot(reader: Reader, m: re.Match[str]) -> None:
     reader.post(who, address, "Automatic reply: away", m["text"], answers=answers, headers=headers)
 
 
+def _newsletter(reader: Reader, m: re.Match[str]) -> None:
+    subject, _, text = m["text"].partition(" | ")
+    signs = {"List-Unsubscribe": "<https://news.example/out>", "List-Id": "<news.example>", "Precedence": "bulk"}
+    reader.post(m["who"].lower(), SHARED, subject, text.replace(" / ", "\n\n"), headers=signs)
+
+
+def _list_is_due(reader: Reader, m: re.Match[str]) -> None:
+    office = reader.play.open()
+    list_asides(office, reader.play.now)
+    reader.play._settle()
+
+
 def _bounce(reader: Reader, m: re.Match[str]) -> None:
     number = int(m["bun"])
     who = m["who"].lower()
@@ -622,6 +637,8 @@ _LINES: list[tuple[str, Callable[[Reader, re.Match[str]], None]]] = [
     (r"(?P<unproven>unproven )?(?P<who>\w+) -> (?P<to>\w+), hello in Cc: (?P<text>.*)", _to_outsider),
     (r"(?P<who>\S+) answers that mail: (?P<text>.*)", _answers_that),
     (r"(?P<who>\w+)'s robot -> bun (?P<bun>\d+): (?P<text>.*)", _robot),
+    (r"(?P<who>\w+)'s newsletter -> hello: (?P<text>.*)", _newsletter),
+    (r"the keeper's list is due", _list_is_due),
     (r"bounce of (?P<who>\w+) on bun (?P<bun>\d+)(?:, naming (?P<named>\S+))?", _bounce),
     (r"(?P<who>\w+) answers the question: (?P<text>.*)", _confirms),
     (r"(?P<what>imap|smtp|router) is down", _down),
