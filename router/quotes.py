@@ -149,6 +149,8 @@ class Page(Rows):
             return None
         if _labels_in_line(self.lines[at]):
             return Head(at, 0, at + 1, "header block")
+        if first == "other" and at + 1 < len(self.lines) and self.blank(at + 1):
+            return None  # "Priority: urgent", with which the writer ends
         if first == "from" and at > floor and self.blank(at - 1) and _names_mailbox(self.lines[at]):
             return Head(at, 0, self._block_end(at)[0], "header block")
         if at < self._no_block:

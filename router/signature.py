@@ -14,6 +14,7 @@ from router import mailwords
 from router.lines import LINE, is_rule
 
 _RULES = 60  # rules of a text that are looked at; nobody draws more
+_SIGNED = 10  # lines of a signature
 _LONG_DASHES = ("—", "–")
 _LINK = re.compile(r"\[([^\[\]\n]{1,200})\]\([^()\n]{1,400}\)|<?https?://[^\s>]{1,400}>?")
 _DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
@@ -23,7 +24,7 @@ _COLON = re.compile(r":\s+\w")
 _LABELLED = re.compile(r"[ *_]{0,4}[^\W\d_][^:：@.!?]{0,30}[:：](?!//)")
 _LINKED = re.compile(r"@|https?://|www\.|mailto:")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_CONTACT = re.compile(r"@|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·]")
+_CONTACT = re.compile(r"@|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·](?!\s*\d)")
 
 
 def trim(lines: Sequence[str]) -> list[str]:
@@ -65,8 +66,10 @@ def _is_phone_line(lines: Sequence[str], at: int) -> bool:
 
 def _is_small_print(lines: Sequence[str], at: int) -> bool:
     begins = at == 0 or not lines[at - 1].strip() or is_rule(lines[at - 1])
-    if not begins:
-        return False
+    return begins and _says_small_print(lines, at)
+
+
+def _says_small_print(lines: Sequence[str], at: int) -> bool:
     if _plain(lines[at]).strip(" *_:") in mailwords.DISCLAIMER_HEADS:
         under = next((row for row in range(at + 1, min(at + 6, len(lines))) if lines[row].strip()), at)
         return _is_disclaimer(lines, under)
@@ -143,9 +146,9 @@ _OF_THIS_MAIL = (
     "nadawc",
     "отправител",
 )
+_OF_DISCLAIMERS = (*mailwords.DISCLAIMER_READERS, *mailwords.DISCLAIMER_SECRETS)
 _TELLING = (
-    *mailwords.DISCLAIMER_READERS,
-    *mailwords.DISCLAIMER_SECRETS,
+    *_OF_DISCLAIMERS,
     *mailwords.DISCLAIMED,
     *mailwords.MAIL_WORDS,
 )
@@ -164,17 +167,29 @@ def is_signature_mark(lines: Sequence[str], at: int) -> bool:
     drawn = bare in _LONG_DASHES or (len(bare) >= 10 and set(bare) == {"_"})
     if not drawn and not is_rule(bare):
         return False
-    below = [line[:LINE] for line in lines[at + 1 : at + 40] if line.strip() and not is_rule(line)]
-    if drawn:
-        return not _speaks(lines, at + 1) or _is_footing(below)
-    if _is_footing(below):
+    below = _up_to_small_print(lines, at + 1)
+    if not below:
         return True
+    if drawn:
+        return not _speaks(lines, at + 1)
     if bare[0] not in "-_—–":
         closes = any(line.strip() == bare for line in lines[-3:])
         return closes and _is_name(below[0]) and _signs(below, needs_contact=True)
     over = lines[at - 1].strip() if at else ""
     heading = bool(over) and abs(len(over) - len(bare)) <= 3
     return _signs(below, needs_contact=heading)
+
+
+def _up_to_small_print(lines: Sequence[str], at: int) -> list[str]:
+    """The lines from `at` on, as many as tell whether they are a signature, up to the first small print."""
+    found: list[str] = []
+    for row in range(at, min(len(lines), at + 40)):
+        if not lines[row].strip() or is_rule(lines[row]):
+            continue
+        if len(found) > _SIGNED or (_is_small_print(lines, row) if found else _is_footing(lines, row)):
+            break
+        found.append(lines[row][:LINE])
+    return found
 
 
 def _speaks(lines: Sequence[str], at: int) -> bool:
@@ -189,17 +204,18 @@ def _speaks(lines: Sequence[str], at: int) -> bool:
     return sum(bool(_LABELLED.match(line)) for line in upper) < 2
 
 
-def _is_footing(below: Sequence[str]) -> bool:
-    """The lines under a rule are small print: a footer's words, a disclaimer, a list's links."""
-    if (
-        not below
-        or any(_is_footer(below, row) for row in range(min(6, len(below))))
-        or _disclaims(" ".join(below[:12]))
-    ):
+def _is_footing(lines: Sequence[str], at: int) -> bool:
+    """Line `at`, the first under a rule, begins small print: a footer's words, a disclaimer, a list's links."""
+    paragraph = lines[at : _paragraph_end(lines[: at + 30], at)]
+    if _says_small_print(lines, at) or any(_is_footer(paragraph, row) for row in range(1, min(6, len(paragraph)))):
         return True
-    first = _plain(below[0])
+    first = _plain(lines[at])
     if first.startswith(mailwords.FOOTER_MAYBE) or any(word in first for word in (*mailwords.VIRUSES, "avast")):
         return True
+    below = [line[:LINE] for line in lines[at : at + 40] if line.strip() and not is_rule(line)]
+    opens = _plain(" ".join(paragraph)[:LINE])
+    if any(word in opens for word in _OF_DISCLAIMERS) and _disclaims(" ".join(below[:12])):
+        return True  # in several paragraphs
     linked = sum(bool(_LINKED.search(line)) for line in below)
     listed = any(word in _plain(" ".join(below)) for word in mailwords.LIST_WORDS)
     return len(below) <= 12 and linked * 2 >= len(below) and listed
@@ -207,7 +223,11 @@ def _is_footing(below: Sequence[str]) -> bool:
 
 def _signs(below: Sequence[str], *, needs_contact: bool) -> bool:
     """The lines under a rule are a signature: few and short, with a name on top or a way to reach somebody."""
-    if len(below) > 10 or any(len(line) > 60 or line.rstrip()[-1] in ".!?:;," for line in below):
+    if (
+        len(below) > _SIGNED
+        or _LABELLED.match(below[0])
+        or any(len(line) > 60 or line.rstrip()[-1] in ".!?:;," for line in below)
+    ):
         return False
     contacts = any(_CONTACT.search(line) for line in below)
     return contacts or (not needs_contact and len(below) <= 3 and _is_name(below[0]))
