@@ -284,12 +284,14 @@ class Sight:
         """Every place to which names and small talk of ONE language reach from `end`; of any behind an English word."""
         starting = {reader.grammar.language for reader in self._readers_at(end)}
         open_ = not languages or ("en" in languages and label != "claim-alone")  # English "me", Spanish "voy": no claim
-        tongues = starting if open_ else starting & languages
+        tongues = starting if open_ else starting & (languages | {"en"})  # "min, thx": English closings go with any
         for tongue in tongues or {""}:
+            own = open_ or tongue in languages
             place = end
             while not self.line.ends_at(place):
                 talk = (reader for reader in self._readers_at(place) if reader.grammar.language == tongue)
-                stops = [match.end for each in talk for match in each.at(place) if self._may_trail(match.label, label)]
+                matches = (match for each in talk for match in each.at(place))
+                stops = [match.end for match in matches if self._may_trail(match.label, label if own else "")]
                 stops += [end for end, language in self.times(place) if label in ("pass", "no") and language == tongue]
                 following = max([*stops, self.known_name(place)])
                 if following <= place:
