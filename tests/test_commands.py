@@ -168,6 +168,11 @@ def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
         "puedo tenerlo",
         "De sa den er min",
         "min - bare tull",
+        "Ich nehme, was übrig bleibt",  # a clause that says of what
+        "Biorę to, jak leci",
+        "Jag gör det nu, rapporten alltså",  # what one does may be anything, and here it is
+        "Gør det",  # an order as well
+        "Tocca a me questa settimana",  # whose turn it is says nothing of the bun
         "Betalar de bra så tar jag den",  # where the verb comes second, what begins with it is a condition
         "Stimmt der Preis, dann nehme ich es",
         "Gaan ze akkoord, dan neem ik hem",

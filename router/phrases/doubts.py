@@ -30,6 +30,7 @@ _CALLED = {
     "if": "a condition",
     "when": "a condition",
     "later": "a time",
+    "which": "a clause that says of what",
     "not": "a negation",
     "but": "a reservation",
     "maybe": "a doubt",
@@ -127,14 +128,14 @@ def _names_a_noun(sight: Sight, found: Found) -> bool:
 
 
 def _strange(sight: Sight, found: Found) -> str:
-    """A word that is in no table beside a claim of mere having: nobody knows what is "mine" there, or "for me".
+    """A word that is in no table beside a claim of mere having or doing: nobody knows what is "mine", what I "do".
 
     Numbers, names, words with a capital (in German every noun has one), what follows a closing and later sentences of
     the same person do not count. Behind an English keyword the rest may be of any language, but of one.
     """
     line = sight.line
     bare = found.bare and found.end - found.start <= _BARE_WORDS
-    if not bare and not sight.holds("own", found):
+    if not bare and not sight.holds("thin", found):
         return ""
     signed = next((at for at in range(found.closed, len(line)) if _leaves(sight, found, at)), len(line))
     rest = [
@@ -190,7 +191,7 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     for place, kind, said in sight.remarks(found, found.closed, len(sight.line)):
         kinds.add(kind)
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
-        if kind in ("when", "later") and place == 0 and found.verb == "claim" and same:
+        if kind in ("when", "later", "which") and place == 0 and found.verb == "claim" and same:
             return f"{_CALLED[kind]} ({said!r})"
         if kind in anywhere or (kind in in_sentence and found.closed + place <= stop):
             return f"{_CALLED[kind]} ({said!r})"
