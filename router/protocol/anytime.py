@@ -424,8 +424,9 @@ def unreachable(turn: Turn) -> None:
     lead, cue = turn.lead, turn.cue
     turn.record("mail came back", why=cue.text, who="router")
     if not cue.who:
-        if steps.is_news(turn, steps.THE_CLIENT, lead.owner):
-            turn.tell("unreachable", [lead.owner], reason=cue.text)
+        reader = lead.owner if lead.is_open else steps.last_owner(turn)
+        if steps.is_news(turn, steps.THE_CLIENT, reader):
+            turn.tell("unreachable", [reader], reason=cue.text)
         return
     if cue.who == lead.owner and cue.line == "unreachable":  # nor can the owner hear that the client cannot
         turn.tell_keeper("unreachable", reason="")

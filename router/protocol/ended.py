@@ -45,14 +45,14 @@ def claim_long_after(turn: Turn) -> None:
 def client_writes_after_no(turn: Turn) -> None:
     _append(turn)
     turn.start(reask=turn.in_time(turn.world.terms.freshness))
-    turn.tell("reopen", [_last_owner(turn)], text=turn.cue.text, again=False)
+    turn.tell("reopen", [steps.last_owner(turn)], text=turn.cue.text, again=False)
 
 
 @row("", (THROWN, COOKIE), ("due:reask",), says="", then="")
 def ask_again(turn: Turn) -> None:
     turn.stop("reask")
     text = next((letter.text for letter in reversed(turn.lead.letters) if letter.who == "client"), "")
-    turn.tell("reopen", [_last_owner(turn)], text=text, again=True)
+    turn.tell("reopen", [steps.last_owner(turn)], text=text, again=True)
 
 
 @row("Ended", (EATEN,), ("client writes",), says="eaten: client writes again", then="unchanged", mails="→ owner")
@@ -83,11 +83,6 @@ def _append(turn: Turn) -> None:
     if turn.cue.message_id:
         turn.set(client_thread=(*turn.lead.client_thread, turn.cue.message_id))
     turn.record("client writes", who="client")
-
-
-def _last_owner(turn: Turn) -> str:
-    owner = turn.lead.owner
-    return owner if turn.world.is_here(owner) else turn.world.keeper or turn.world.standing_keeper
 
 
 @row("", ANY_ENDED, ("person writes",), says="", then="")

@@ -33,6 +33,12 @@ def may_end(turn: Turn) -> bool:
     return is_owner(turn) or (turn.cue.who == turn.world.keeper and turn.lead.status != Status.TAKEN)
 
 
+def last_owner(turn: Turn) -> str:
+    """Who answers for a bun that has ended: its owner, or the keeper once they are away or gone."""
+    owner, world = turn.lead.owner, turn.world
+    return owner if world.is_here(owner) else world.keeper or world.standing_keeper
+
+
 def only_owner(turn: Turn) -> bool:
     """Refuse anybody but the owner; answers whether the sender was refused."""
     if may_end(turn):
