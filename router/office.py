@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from router import protocol
+from router import protocol, roster
 from router.commands import Command
 from router.compose import Outgoing, Templates, compose
 from router.decide import decide
@@ -427,57 +427,11 @@ class Office:
 
     def take_roster(self) -> None:
         """At a start: who has joined or left the roster since the last one, and whose week it is."""
-        from router.view import PersonState
-
-        states = self.store.people_states()
-        world = self.world()
-        for key, member in self.house.members.items():
-            state = states.get(key)
-            state = PersonState(key) if state is None or state.left else state
-            known = replace(state, name=member.name, addresses=member.addresses)
-            if known != states.get(key):
-                self.commit(Decision("roster", f"{key} is on the roster", people=(known,)))
-        for key, state in states.items():
-            if key in self.house.members or state.left:
-                continue
-            for lead in self.store.open_leads():
-                cue = Cue("left", self.clock(), who=key)
-                outcome = protocol.advance(lead, cue, world)
-                if outcome.lead != lead or outcome.mails:
-                    self.commit(of_outcome("roster", outcome, reason=f"{key} has left the roster"))
-            self.commit(Decision("roster", f"{key} has left", people=(replace(state, left=True),)))
-        self.pass_keys()
+        roster.take_roster(self)
 
     def pass_keys(self) -> None:
-        """When the keeper changes, since the rota turned or by coming and going, open buns pass on (PROTOCOL "Ended").
-
-        Both keepers get one mail. With neither keeper nor deputy there, all stays as it is, and what comes in then
-        passes on with the rest.
-        """
-        self._world = None
-        world, old = self.world(), self.store.note("keeper")
-        new = world.keeper or (old if old in self.house.members else world.standing_keeper)
-        passing = [lead for lead in self.store.open_leads() if _is_the_keepers(lead) and lead.owner != new]
-        passing = [lead for lead in passing if world.keeper or lead.owner == old]
-        if old == new and not passing:
-            return
-        because = "away" if old and not world.is_here(old) else "back" if self.store.note("stands in") else "week"
-        number = int(self.store.note("passes") or 0) + 1
-        passed: dict[str, list[Lead]] = {}
-        for lead in passing:
-            outcome = protocol.advance(lead, Cue("keeper turns", self.clock(), who=new), world)
-            self.commit(of_outcome("rota", outcome))
-            passed.setdefault(lead.owner, []).append(outcome.lead)
-        mails = []
-        for before, leads in passed.items():
-            why = because if before == old else "week" if world.is_here(before) else "away"
-            facts = {"leads": tuple(leads), "because": why, "slot": f"pass {number} {before}"}
-            for key, other in ((new, before), (before, new)):
-                if key in self.house.members:
-                    told = {**facts, "incoming": key == new, "other": world.name(other)}
-                    mails.append((Mail("rota", f"@{key}", told), None))
-        notes = {"keeper": new, "stands in": int(because == "away"), "passes": number}
-        self.commit(Decision("rota", f"{new} is keeper", mails=tuple(mails), notes=notes))
+        """When the keeper changes, since the rota turned or by coming and going, open buns pass on."""
+        roster.pass_keys(self)
 
     # -- typed at the router itself ----------------------------------------------------------------------------------
 
@@ -502,11 +456,6 @@ class Office:
 
 def _cue_of(command: Command, who: str, at: datetime) -> Cue:
     return Cue(command.verb, at, who, command.line, command.text, command.who, command.unknown, command.until)
-
-
-def _is_the_keepers(lead: Lead) -> bool:
-    """Owned by standing agreement: nobody has it yet, and it is no colleague's own."""
-    return str(lead.status) != "taken" and lead.owner != lead.own
 
 
 def _leads_of(result: Result) -> tuple[int, ...]:

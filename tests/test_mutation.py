@@ -76,7 +76,7 @@ MUTANTS = [
     ("retold.py", "elif lead.awaits and mail.kind != \"receipt\":", "elif False:"),
     ("rows.py", "    return astray and", "    return False and"),
     ("rows.py", "\"offer\": (\"offer\", \"back\"),", "\"offer\": (),"),
-    ("office.py", "if world.keeper or lead.owner == old]", "if lead.owner == old]"),
+    ("roster.py", "if world.keeper or lead.owner == old]", "if lead.owner == old]"),
     ("triage.py", "if proven.to_client or proven.chat:", "if False:"),
 ]  # fmt: skip
 TESTS = ["tests/test_dialogues.py", "tests/test_protocol.py", "tests/test_simulator.py"]

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "router"
 _SHELL = """
 almanac bell check clerk cli config counter daemon demo export health imap inbox init journal journal_documents
 journal_files journal_lines journal_repair journal_snapshot mailhub oauth office outbox privacy progress secret settings
-rows smtp staging start store terminal tray trouble values __main__
+roster rows smtp staging start store terminal tray trouble values __main__
 """
 SHELL = frozenset(_SHELL.split())
 # Rooms that share a package, each with its reason; every other package has exactly one.
