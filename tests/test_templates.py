@@ -218,6 +218,54 @@ def test_text_holds_nothing_half_done() -> None:
         assert not re.search(r"None|\[\]|: *:|^\s*$", seen.subject), (seen.name, seen.subject)
 
 
+def test_what_is_held_back_is_explained_right_below_the_words_that_it_is_missing_from() -> None:
+    """Whoever reads "You reach me at […]" in an offer is told who gets to see it, before any other line."""
+    explained = 0
+    for seen in all_mails():
+        lines = [line for line in seen.text.splitlines() if line.strip()]
+        quoted = [at for at, line in enumerate(lines) if line.startswith(">") and "[…]" in line]
+        own = [at for at, line in enumerate(lines) if not line.startswith(">") and "[…]" in line]
+        if not quoted:
+            assert not own, seen.name
+            continue
+        below = next(at for at in range(quoted[0], len(lines)) if not lines[at].startswith(">"))
+        later = bool(own and seen.case.lead and seen.case.lead.letters)  # below the last of what the client wrote
+        assert below in own or later, seen.name
+        explained += 1
+    assert explained > len(LANGUAGES) * 10
+
+
+def test_files_are_promised_to_whoever_takes_the_bun_until_somebody_has() -> None:
+    for language in LANGUAGES:
+        offer, mine = (next(s for s in mails(language) if s.case.kind == kind) for kind in ("offer", "handover-owner"))
+        (promised,), (there,) = (re.findall(r"architecture\.pdf(.*)", seen.text) for seen in (offer, mine))
+        assert re.fullmatch(r" \(\w.*\)", promised) and not there, (language, promised, there)
+
+
+def test_a_mail_to_a_colleague_begins_with_the_bun_that_it_is_about() -> None:
+    """Right below the marker: what a picture, a print or a preview of the mail shows of its subject."""
+    for seen in all_mails():
+        lead, kind = seen.case.lead, KINDS[seen.case.kind]
+        if lead is None or not kind.marker or seen.case.kind in ("one-of-us", "confirm"):
+            continue
+        if seen.case.facts.get("what") in ("away", "back", "skills"):
+            continue
+        below = [line for line in seen.text.splitlines()[1:6] if line]
+        assert re.match(r"\[(BUN|DOU) 42\]", below[0]), seen.name
+        assert "Rust reviewer wanted" in " ".join(below), seen.name
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_apostrophes_are_those_of_print_and_french_keeps_its_spaces(language: str) -> None:
+    for seen in mails(language):
+        if seen.case.facts.get("why") == UNKNOWN_REASON or "text" in seen.case.facts:
+            continue
+        own = "\n".join(line for line in (seen.subject, *seen.text.splitlines()) if not line.startswith((">", "--")))
+        assert not re.search(r"\w'\w", own), (seen.name, own)
+        if language == "fr":
+            assert not re.search(r"\w [:;?!»]|« \w", own), (seen.name, own)
+
+
 # -- words -----------------------------------------------------------------------------------------------------------
 
 WITH_MORE = {"offer": "Bo", "award": "Anna Berg", "with": "Bo", "skills": "Rust, SQL"}
@@ -439,6 +487,16 @@ def test_a_persons_own_text_gets_a_greeting_and_a_name_only_where_they_are_missi
     assert re.fullmatch(
         r"\S.*Maria( Ek)?[,:]\n\nI will call you tomorrow at ten\.\n\n.+\nAnna Berg\nCrisp Collective\n", bare.text
     )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_contest_names_those_to_whom_one_would_leave_it(language: str) -> None:
+    said = _say(language)["yield"]
+    for seen in mails(language):
+        if seen.case.kind == "contest":
+            (leaves,) = re.findall(rf"^  {said} – (.*)$", seen.text, re.M)
+            assert "Bo Ek" in leaves and "Anna" not in leaves, (seen.name, leaves)
+            assert re.search(rf"[“”„«‘]\s?{said}\s?[“”»’]", seen.text), "who takes it is told that the others say so"
 
 
 # -- colleagues ------------------------------------------------------------------------------------------------------
