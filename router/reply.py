@@ -176,9 +176,11 @@ def _wrapped(page: Page, at: int, end: int) -> int:
     open_ended = above[-1:] not in ".!?:"
     full = len(above) + 1 + len(words[0]) > (72 if between else 76)
     small = first[0].islower() and len(words) > 1
-    if between and ((full and open_ended) or (len(above) > 55 and small)):
+    tail = " ".join(line.strip() for line in page.lines[at : at + count])
+    answer = not first[0].islower() and (len(tail) > 40 or (tail[-1] in ".!?" and len(words) > 2))
+    if between and ((full and open_ended and not answer) or (len(above) > 55 and small)):
         return count
-    return 1 if full and open_ended and small else 0
+    return 1 if full and open_ended and small and len(first) <= 40 else 0
 
 
 def _squeeze(text: str) -> str:
