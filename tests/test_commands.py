@@ -136,6 +136,7 @@ def test_other_words_below_a_claim_leave_it(text: str) -> None:
         "I'll take it, I know their zookeeper",  # who says that he takes it has said so, whatever else he tells
         "Mine! I met their zookeeper once.",  # so has who begins a sentence about himself
         "Jag har tid så tar jag den",
+        "Ik ben beschikbaar en neem hem graag",  # no order: it has its subject
         "Ja, ik ben beschikbaar en wil hem graag nemen.",
         "Pass, but thanks for thinking of me",  # "of" is a condition in Dutch, which this is not
         "Meins! Viele Grüße, Bo, Bäckerei-Consulting",  # what follows a closing is not read
@@ -168,6 +169,9 @@ def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
         "puedo tenerlo",
         "De sa den er min",
         "min - bare tull",
+        "I'll take it, the old zebra",  # a noun that follows says what
+        "One zebra left, I'll take it",
+        "Neem hem dan, Anna",
         "Ich nehme, was übrig bleibt",  # a clause that says of what
         "Biorę to, jak leci",
         "Jag gör det nu, rapporten alltså",  # what one does may be anything, and here it is

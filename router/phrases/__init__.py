@@ -25,7 +25,7 @@ class Table:
     phrases: Named  # what a phrase means -> phrases
     sets: Named  # name of a set -> its members
     remarks: Named  # kind of remark (if, not, but, …) -> the words that begin or betray it
-    words: Named  # safe, plain, nobody, and, because, no-message, other, endings: single words, see en.toml
+    words: Named  # safe, plain, article, nobody, and, because, no-message, other, endings: single words, see en.toml
     dates: Named
 
     def word_list(self, name: str) -> tuple[str, ...]:

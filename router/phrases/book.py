@@ -34,6 +34,7 @@ class Book:
     joins: Mapping[str, frozenset[str]]  # by language: and; as keys: "è" is not "e"
     reasons: Mapping[str, frozenset[str]]  # by language: because, since
     hence: Mapping[str, frozenset[str]]  # by language: so, therefore; as keys: "sa" is not "så"
+    articles: Mapping[str, frozenset[str]]  # by language: the, a, my
     speakers: Mapping[str, frozenset[str]]  # by language, where the verb comes second: I, we
     subjects: Mapping[str, frozenset[str]]  # by language, where the verb comes second: how a statement begins: I, it
     then: Mapping[str, frozenset[str]]  # by language, where the verb comes second: leads from a condition to the rest
@@ -91,6 +92,7 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         joins=_by_language(tables, "and", key),
         reasons=_by_language(tables, "because"),
         hence=_by_language(tables, "so", key),
+        articles=_by_language(tables, "article"),
         speakers=_by_language(tables, "speaker"),
         subjects=_by_language(tables, "subject"),
         then=_by_language(tables, "then", key),

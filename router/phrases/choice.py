@@ -95,7 +95,8 @@ def _behind_statement(sight: Sight, open_: bool) -> Found | None:
             return None
         parted = line.breaks[place - 1] != NONE
         found = _command_at(sight, place) if parted or (safe >= 0 and sight.may_follow(place)) else None
-        if found and safe >= 0 and _closes_statement(sight, found) and _is_plain(sight, found, ()):
+        closes = found and (_closes_statement(sight, found) or _is_continued(sight, safe, found))
+        if found and safe >= 0 and closes and _is_plain(sight, found, ()):
             return None if _is_consequence(sight, first, found) else found
         if found and parted and not open_ and _stands_alone(sight, first, found):
             return found
@@ -229,7 +230,7 @@ def _rank(found: Found) -> tuple[bool, int, int, int]:
 
 def _command_at(sight: Sight, place: int) -> Found | None:
     """The command that fills the clause at `place`; one that swallows the rest of the line only if no other does."""
-    fits = [found for found in sight.phrases(place) if found.closed >= 0]
+    fits = [_unless_joined(sight, found) for found in sight.phrases(place) if found.closed >= 0]
     commands = [found for found in fits if found.label not in NO_VERBS or found.label in OPEN]
     if not commands:
         return None
@@ -245,6 +246,23 @@ def _command_at(sight: Sight, place: int) -> Found | None:
     if taught:  # the router's mails teach "lost"; in Danish it may stand for "løst", solved
         return min(taught, key=_rank)
     return _unless_contested(best, same)
+
+
+def _unless_joined(sight: Sight, found: Found) -> Found:
+    """An order is "unclear", as it sounds like a claim; but not in "ik ben vrij en neem hem", which has its subject."""
+    return found if found.label != "order" or _is_joined(sight, found) else replace(found, label="unclear")
+
+
+def _is_joined(sight: Sight, found: Found) -> bool:
+    """Whether "and" leads to `found`, without a comma."""
+    before = found.start - 1
+    return before >= 0 and sight.line.breaks[before] == NONE and sight.says(before, sight.book.joins, found.languages)
+
+
+def _is_continued(sight: Sight, first: int, found: Found) -> bool:
+    """Whether `found` lacks its subject because the statement's is its own: "Ik ben vrij en neem hem"."""
+    mine = sight.says(first, sight.book.speakers, found.languages) if first >= 0 else False
+    return mine and found.label == "claim-told" and _is_joined(sight, found)
 
 
 def _is_talk(found: Found, best: Found) -> bool:

@@ -6,6 +6,8 @@ Losing a claim is bad, inventing one is worse: in doubt there is a doubt, and it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from router.phrases.book import OWN, vocabulary
 from router.phrases.choice import lead_ends
 from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, Found, Sight, command_of
@@ -13,7 +15,7 @@ from router.phrases.words import COMMA, NONE, QUESTION, STOP
 
 WITH_TEXT = frozenset({"warm", "send", "throw", "note"})
 HANDS = frozenset("🙋✋☝👆👍🖐✊🤚🙌👋")
-_BARE_WORDS = 2  # "mine", "on it": a bare phrase of more is a sentence
+_NOUN = 3  # words: "the old zebra"
 _FAR = 16  # words behind an "if" that are looked at
 _QUERIES = frozenset({"status", "list", "help"})
 _AGAINST_CLAIM = frozenset({"pass", "yield", "release", "offer", "award", "throw", "undo"})
@@ -130,18 +132,29 @@ def _names_a_noun(sight: Sight, found: Found) -> bool:
 def _strange(sight: Sight, found: Found) -> str:
     """A word that is in no table beside a claim of mere having or doing: nobody knows what is "mine", what I "do".
 
-    Numbers, names, words with a capital (in German every noun has one), what follows a closing and later sentences of
-    the same person do not count. Behind an English keyword the rest may be of any language, but of one.
+    Later sentences of the same person do not count. Who says that he takes it has said so, whatever else he tells of
+    himself; but "one zebra left, I'll take it" and "I'll take it, the zebra" may be of something else, too.
     """
     line = sight.line
-    bare = found.bare and found.end - found.start <= _BARE_WORDS
-    if not bare and not sight.holds("thin", found):
-        return ""
-    signed = next((at for at in range(found.closed, len(line)) if _leaves(sight, found, at)), len(line))
+    if (found.bare and found.end - found.start == 1) or sight.holds("thin", found):
+        end = next((at for at in range(found.closed, len(line)) if _leaves(sight, found, at)), len(line))
+        return _unknown(sight, found, [*range(found.start), *range(found.closed, end)])
+    starts = {0, *(end for end, _ in lead_ends(sight, 0))}
+    told = any(sight.says(at, sight.book.safe, found.languages | {"en"}) for at in starts)
+    end = next((at + 1 for at in range(found.closed, len(line)) if line.breaks[at] != NONE), len(line))
+    named = end - found.closed <= _NOUN and sight.says(found.closed, sight.book.articles, found.languages)
+    before, behind = range(0 if told else found.start), range(found.closed, end if named else found.closed)
+    return _unknown(sight, found, [*before, *behind])
+
+
+def _unknown(sight: Sight, found: Found, places: Sequence[int]) -> str:
+    """A word at `places` that is in no table; numbers, names and (but in German) words with a capital do not count.
+
+    Beside an English keyword the rest may be of any language, but of one.
+    """
+    line = sight.line
     rest = [
-        at
-        for at in (*range(found.start), *range(found.closed, signed))
-        if not (line.words[at].isdigit() or sight.known_name(at) or _is_proper(sight, found, at))
+        at for at in places if not (line.words[at].isdigit() or sight.known_name(at) or _is_proper(sight, found, at))
     ]
     tongues = sight.book.languages if found.languages & {"en", OWN} else tuple(found.languages)
     unknown = [

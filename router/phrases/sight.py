@@ -17,7 +17,7 @@ from router.phrases.names import DECLINING, Named, People
 from router.phrases.words import COMMA, NONE, Line
 
 MOST_LEADS = 6  # greetings and bits of small talk before a command
-NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company", "half", "unclear"})
+NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company", "order", "half", "unclear"})
 OPEN = frozenset({"half", "unclear"})  # words that leave it open; against a command of the same length "unclear" wins
 TAILS = frozenset({"closing"})  # may stand behind a command, even without a comma
 TALK = TAILS | {"chat", "greeting"}
