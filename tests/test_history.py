@@ -122,7 +122,7 @@ def test_names_words_and_reasons_are_told() -> None:
     assert told("taken by Anna Berg", tie, "router", "sv") == Told(
         "routern",
         "tagen av Anna Berg",
-        "inte klart i tid: enligt vår regel: lottning, lika lottat ur förfrågans Message-ID",
+        "inte klart i tid: lotten fick avgöra, lika lottat ur förfrågans Message-ID",
     )
     assert told("undone: throw", "no", language="de") == Told("Anna Berg", "rückgängig: „absagen“", "no")
     assert told("refused: claim", "not-possible", language="es").what == "no fue posible: «mío»"
