@@ -231,7 +231,7 @@ def _goes_on(rows: Rows, start: int, at: int, opens: bool, enough: Evidence | No
 
     `enough`: what is seen from `start` on, where that makes an attribution by itself.
     """
-    above, first = rows.lines[start - 1][-SPAN:].strip(), rows.lines[start][:SPAN].strip()
+    above, first = rows.lines[start - 1].strip()[-SPAN:], rows.lines[start].strip()[:SPAN]
     if rows.own_column(start - 1) or above.count("<") > above.count(">") or above.count("(") > above.count(")"):
         return True
     if first.startswith("<") and len(above) <= 60 and above[-1] not in ".!?:":

@@ -777,6 +777,10 @@ THIS_MAIL = (
     "den här", "det här", "denne", "dette", "tämä", "ta wiad", "tento", "это", "virus-free", "virusfrei", "virenfrei",
     "mailscanner", "avast",
 )  # fmt: skip
+SENDERS = (
+    "sender", "absender", "expéditeur", "remitente", "remetente", "mittente", "afzender", "avsändare", "afsender",
+    "avsender", "lähettäjä", "nadawc", "отправител",
+)  # fmt: skip
 MAIL_WORDS = (
     "mail", "message", "nachricht", "absender", "sender", "courriel", "expéditeur", "correo", "mensaje",
     "remitente", "mensagem", "remetente", "messaggio", "mittente", "bericht", "afzender", "mejl", "meddelande",

@@ -70,6 +70,7 @@ def _is_small_print(lines: Sequence[str], at: int) -> bool:
 
 
 def _says_small_print(lines: Sequence[str], at: int) -> bool:
+    """Line `at` begins a footer, a disclaimer, or the title of one."""
     if _plain(lines[at]).strip(" *_:") in mailwords.DISCLAIMER_HEADS:
         under = next((row for row in range(at + 1, min(at + 6, len(lines))) if lines[row].strip()), at)
         return _is_disclaimer(lines, under)
@@ -130,28 +131,9 @@ def _partition(text: str) -> tuple[str, str, str]:
     return (text[: match.start()], match.group().strip(), text[match.end() :].strip()) if match else (text, "", "")
 
 
-_OF_THIS_MAIL = (
-    *mailwords.THIS_MAIL,
-    "sender",
-    "absender",
-    "expéditeur",
-    "remitente",
-    "remetente",
-    "mittente",
-    "afzender",
-    "avsändare",
-    "afsender",
-    "avsender",
-    "lähettäjä",
-    "nadawc",
-    "отправител",
-)
+_OF_THIS_MAIL = (*mailwords.THIS_MAIL, *mailwords.SENDERS)
 _OF_DISCLAIMERS = (*mailwords.DISCLAIMER_READERS, *mailwords.DISCLAIMER_SECRETS)
-_TELLING = (
-    *_OF_DISCLAIMERS,
-    *mailwords.DISCLAIMED,
-    *mailwords.MAIL_WORDS,
-)
+_TELLING = (*_OF_DISCLAIMERS, *mailwords.DISCLAIMED, *mailwords.MAIL_WORDS)
 _PHONE_STARTS = tuple(sorted(mailwords.PHONE_STARTS))
 
 
@@ -188,7 +170,7 @@ def _up_to_small_print(lines: Sequence[str], at: int) -> list[str]:
             continue
         if len(found) > _SIGNED or (_is_small_print(lines, row) if found else _is_footing(lines, row)):
             break
-        found.append(lines[row][:LINE])
+        found.append(lines[row].strip()[:LINE].rstrip())
     return found
 
 

@@ -366,6 +366,59 @@ def test_nothing_is_invented(text: str) -> None:
         assert line.strip() in clean(text)
 
 
+LINES = (
+    *(
+        "",
+        "Yes.",
+        "-----",
+        "--",
+        "—",
+        "____________",
+        "*****",
+        "On Mon, 3 May 2025 at 10:11",
+        "<b@example.org>",
+        "> wrote:",
+    ),
+    *(
+        "Bo Berg <b@example.org> wrote:",
+        "wrote ----",
+        ">",
+        "> q",
+        "> said ",
+        "From: b@example.org",
+        "Sent:",
+        "Priority: x",
+    ),
+    *(
+        "Sent from my phone",
+        "Disclaimer",
+        "This mail is confidential and intended solely for you. " * 3,
+        "Unsubscribe",
+        "|",
+    ),
+    *(
+        "EXTERNAL:",
+        "(3 May 2025 10:11)",
+        "Anna Berg",
+        "+46 8 123 45 67",
+        ":",
+        "Quoting Bo:",
+        "To",
+        "Subject",
+        "\t",
+        "…",
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(("", " ", " " * 299, " " * 500)), st.sampled_from(LINES)), max_size=9))
+@settings(max_examples=500, deadline=None)
+def test_no_arrangement_of_lines_does_harm_however_they_are_indented(lines: list[tuple[str, str]]) -> None:
+    text = "\n".join(f"{indent}{line}" for indent, line in lines)
+    for line in cut_text(text)[0].split("\n"):
+        assert line.strip() in clean(text)
+
+
 HOSTILE = {
     "on": "On " * 20_000,
     "on lines": "On \n" * 20_000,
