@@ -27,7 +27,16 @@ def find(sight: Sight) -> Found | None:
     if found.label == "yes":  # "Yes, I am free and would like to take it"
         claim = _behind_statement(sight, open_=True)
         return claim if claim and claim.verb == "claim" else found
+    if found.verb == "yield" and not found.captures:
+        return _in_favour(sight, found) or found
     return found
+
+
+def _in_favour(sight: Sight, found: Found) -> Found | None:
+    """The next clause if it says to whom: "I step back, Bo should have it"."""
+    place = found.closed
+    behind = _command_at(sight, place) if place < len(sight.line) and not sight.line.asks(0, place) else None
+    return behind if behind and behind.verb == "yield" and behind.captures else None
 
 
 def _find(sight: Sight, place: int, depth: int) -> Found | None:
