@@ -183,6 +183,7 @@ class Simulator:
             (2, self.confirm),
             (1, self.stranger),
             (2, self.form_letter),
+            (1, self.newsletter),
             (1, self.form),
             (2, self.mail_again),
             (1, self.clock_back),
@@ -388,6 +389,16 @@ class Simulator:
             "have 15 minutes for a call this week? / Unsubscribe here if you do not want to receive these emails."
         )
         self._expect_bun(who, f"{who} -> hello: Available consultants {self.clients} | {text}")
+
+    def newsletter(self) -> None:
+        """Set aside; and a colleague, or two of them, may say that it is a request."""
+        self.clients += 1
+        who = f"client{self.clients}"
+        self.line(f"{who}'s newsletter -> hello: News {self.clients} | What is new with number {self.clients}")
+        number = self.play.open().store.next_number("aside") - 1
+        for each in self.random.choices(PEOPLE, k=self.random.randint(0, 2)):
+            if self.play.imap_up and each in self.play.members and "authenticated" not in self.play.given:
+                self._expect_bun(who, f"{each} -> hello: Re: set aside | bun: {number}")
 
     def form(self) -> None:
         if "forms" not in self.play.given:
