@@ -78,6 +78,8 @@ MUTANTS = [
     ("rows.py", "\"offer\": (\"offer\", \"back\"),", "\"offer\": (),"),
     ("roster.py", "if world.keeper or lead.owner == old]", "if lead.owner == old]"),
     ("triage.py", "if proven.to_client or proven.chat:", "if False:"),
+    ("general.py", "    if became is not None:", "    if False:"),
+    (ANYTIME, "lead.owner if lead.is_open else steps.last_owner(turn)", "lead.owner"),
 ]  # fmt: skip
 TESTS = ["tests/test_dialogues.py", "tests/test_protocol.py", "tests/test_simulator.py"]
 
