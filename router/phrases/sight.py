@@ -156,6 +156,14 @@ class Sight:
         readers = self._readers_at(place)
         return [(end, reader.grammar.language) for reader in readers for end in reader.member("time", place)]
 
+    def trailing(self, label: str, place: int) -> list[tuple[int, str]]:
+        """Where what every command `label` may end with (times, "for this") ends from `place`, and in which language."""
+        names = {"pass": ("time", "about"), "no": ("time",), "claim": ("about",)}.get(label, ())
+        readers = self._readers_at(place) if names else ()
+        return [
+            (end, reader.grammar.language) for reader in readers for name in names for end in reader.member(name, place)
+        ]
+
     def head_end(self, found: Found) -> int:
         """Where the command ends, fillers behind it left off: of "throw unfortunately we …" the text begins there."""
         ends = {end for label, end in self.labels(found.start) if label == found.label}
@@ -292,7 +300,7 @@ class Sight:
                 talk = (reader for reader in self._readers_at(place) if reader.grammar.language == tongue)
                 matches = (match for each in talk for match in each.at(place))
                 stops = [match.end for match in matches if self._may_trail(match.label, label if own else "")]
-                stops += [end for end, language in self.times(place) if label in ("pass", "no") and language == tongue]
+                stops += [end for end, language in self.trailing(label, place) if language == tongue]
                 following = max([*stops, self.known_name(place)])
                 if following <= place:
                     break
