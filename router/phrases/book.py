@@ -116,7 +116,7 @@ def _starters(grammars: Sequence[Grammar]) -> Mapping[str, tuple[int, ...]]:
     for place, grammar in enumerate(grammars):
         for word in {
             *grammar.openers,
-            *(word for name in ("soft", "time", "thin", "about") for word in grammar.beginnings(name)),
+            *(word for name in ("soft", "time", "thin", "about", "cause") for word in grammar.beginnings(name)),
         }:
             starters[word] = (*starters.get(word, ()), place)
     return starters

@@ -157,7 +157,7 @@ class Sight:
         return [(end, reader.grammar.language) for reader in readers for end in reader.member("time", place)]
 
     def trailing(self, label: str, place: int) -> list[tuple[int, str]]:
-        """Where what every command `label` may end with (times, "for this") ends from `place`, and in which language."""
+        """Where what any command `label` may end with (times, "for this") ends from `place`; in which language."""
         names = {"pass": ("time", "about"), "no": ("time",), "claim": ("about",)}.get(label, ())
         readers = self._readers_at(place) if names else ()
         return [
@@ -266,9 +266,16 @@ class Sight:
         for place in places:
             if self.line.ends_at(place):
                 return place
+        if label == "pass" and (caused := next((at for at in places if self._is_caused(at, languages)), -1)) >= 0:
+            return caused
         lists = [self.book.reasons] if label in ("claim", "claim-short", "pass") else []
         lists += [self.book.joins] if label in ("claim", "pass") else []
         return next((place for place in places for each in lists if self.says(place, each, languages)), -1)
+
+    def _is_caused(self, place: int, languages: frozenset[str]) -> bool:
+        """Whether "because of" something begins at `place`, in one of `languages`."""
+        readers = self._readers_at(place) if place < len(self.line) else ()
+        return any(reader.member("cause", place) for reader in readers if reader.grammar.language in languages)
 
     def may_follow(self, place: int) -> bool:
         """Whether a new clause may begin at `place`: behind a comma or full stop, at "so", behind "and"."""
