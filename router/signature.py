@@ -21,6 +21,7 @@ _DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
 _ORNAMENT = re.compile(r"(?:p (?=please)|[\W_])*")  # a tree, stars, and the P that is a tree in Webdings
 _SCANNER = re.compile(r"\b(?:avast|avg)\.com")
 _COLON = re.compile(r":\s+\w")
+_QUESTION = re.compile(r"[?？](?:\s|$)")
 _LABELLED = re.compile(r"[ *_]{0,4}[^\W\d_][^:：@.!?]{0,30}[:：](?!//)")
 _LINKED = re.compile(r"@|https?://|www\.|mailto:")
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -269,8 +270,8 @@ def _own_lead(lines: Sequence[str], at: int) -> int:
 
 
 def _disclaims(text: str) -> bool:
-    if len(text) < 100:
-        return False
+    if len(text) < 100 or _QUESTION.search(text):
+        return False  # small print asks nothing
     lowered = text[:3000].lower().replace("’", "'")
     if not any(word in lowered for word in mailwords.DISCLAIMER_READERS):
         return False
