@@ -253,10 +253,13 @@ class Clerk:
                 self._digest(self.office.clock())
                 return "the digest is on its way"
             case "forget":
-                from router.privacy import forget
+                from router.privacy import Nobody, forget
 
                 own = (self.settings.store.tray, self.settings.store.health_file)
-                said = forget(self.office, str(request["address"]), filter(None, own))
+                try:
+                    said = forget(self.office, str(request["address"]), filter(None, own))
+                except Nobody as nobody:
+                    return NotDone(str(nobody))
                 self._tray_of = -1
                 self._write_tray()
                 return said

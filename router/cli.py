@@ -250,9 +250,15 @@ def forget(
     mailbox: Annotated[
         bool, typer.Option("--mailbox", help="Delete the person's mails on the mail server too.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before anything is erased.")] = False,
 ) -> None:
-    """Erase a person's data from the store and all that is kept beside it; list their mails on the mail server."""
+    """Erase a person's data from the store and all that is kept beside it; list their mails on the mail server.
+
+    Asks first where somebody sits at the terminal.
+    """
     settings = _settings(config)
+    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
+        _make_sure(address, config)
     print(f"{address}: {ask_daemon(settings, {'do': 'forget', 'address': address})}")
     from router.inbox import InboxError
     from router.start import make_inbox
@@ -271,6 +277,18 @@ def forget(
         raise Sorry(f"the mail server could not be asked: {error.reason}", 1) from None
     finally:
         inbox.close()
+
+
+def _make_sure(address: str, config: Path | None) -> None:
+    from router.privacy import Nobody, preview
+
+    _, office = _reading(config)
+    try:
+        print(f"{address}: {preview(office, address)}. What is erased is gone for good.")
+    except Nobody as nobody:
+        raise Sorry(str(nobody), 1) from None
+    if not typer.confirm("Erase it?"):
+        raise Sorry("nothing was erased", 1)
 
 
 @quarantine_app.callback(invoke_without_command=True)

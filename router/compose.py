@@ -250,7 +250,9 @@ def _envelopes(mail: Mail, lead: Lead | None, world: World, house: House, plus: 
         to = ((house.name, house.list_address),)
         return [Envelope("list", to, (), answers(COLLEAGUES), house.languages[0])]
     if mail.to == "list":
-        return [_to_person(key, world, house, answers) for key in world.people]
+        # who has it has just read so in a mail of their own
+        know = lead.team if lead is not None and mail.facts.get("what") == "taken" else ()
+        return [_to_person(key, world, house, answers) for key in world.people if key not in know]
     if mail.to.startswith("@"):
         return [_to_person(mail.to[1:], world, house, answers)] if mail.to[1:] in world.people else []
     if mail.to == "operator":
@@ -386,6 +388,7 @@ def facts_for(mail: Mail, envelope: Envelope, lead: Lead | None, world: World, h
         when=lambda moment: world.calendar.say(moment, language, world.now) if moment else "",
         latest=lambda moment: world.calendar.say(_round_up(moment), language, world.now) if moment else "",
         after=lambda term: world.after(world.now, getattr(world.terms, term)),
+        dries=world.dries(lead, world.after(world.now, world.terms.freshness)) if lead else None,
         span=lambda term: say_span(getattr(world.terms, term), language),
         first_come=not world.terms.window,
         over=lambda moment: moment is not None and moment <= world.now,

@@ -32,8 +32,10 @@ class Subject:
 
     @property
     def pattern(self) -> re.Pattern[str]:
+        """Their addresses and names, whole: ann@x.example is neither joann@x.example nor ann@x.example.net."""
         words = sorted({*self.addresses, *self.names} - {""}, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, words)) or r"(?!)", re.IGNORECASE)
+        either = "|".join(map(re.escape, words)) or r"(?!)"
+        return re.compile(rf"(?:(?<![\w.+-])|(?<=\\[nrt]))(?:{either})(?![\w-]|\.\w)", re.IGNORECASE)
 
     @property
     def key_pattern(self) -> re.Pattern[str]:

@@ -11,6 +11,7 @@ it is written anew. What is not ours to change (a configuration, an export someb
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -33,21 +34,28 @@ ASIDE_KEPT = timedelta(days=60)
 ANSWER_KEPT = timedelta(days=1)
 LOOKED_INTO = 50_000_000  # bytes of a file beside the store that are searched
 ERASING = "erasing"  # the note that stands while the store's files still hold what was taken out
+_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
 _RECORDS = ("seen", "aside", "held", "results", "said", "happiness")
 
 
 # -- on request ------------------------------------------------------------------------------------------------------
 
 
+class Nobody(Exception):
+    """What was given is no mail address, and no colleague's key."""
+
+
 def forget(office: Office, address: str, rewritten: Iterable[Path] = ()) -> str:
     """Erase everything of the person who has `address`; answers in one sentence, without naming them.
 
-    `rewritten`: files that the caller writes anew right after.
+    `address`: a mail address, or the key of somebody who is or was on the roster. `rewritten`: files that the caller
+    writes anew right after. Raises Nobody before anything is touched.
     """
     office.store.flush()
     subject = _subject(office, address.strip().lower())
-    own = [lead for lead in office.store.leads() if lead.client and lead.client in subject.addresses]
-    others = [lead for lead in office.store.leads() if lead not in own and _names(lead, subject)]
+    own, others = _leads_of(office, subject)
+    if subject.alias:
+        office.store.set_note("last former", int(subject.alias.rpartition("-")[2]))
     mails = _drop_rows(office, own, subject)
     for lead in own:
         _erase(office, lead)
@@ -61,6 +69,22 @@ def forget(office: Office, address: str, rewritten: Iterable[Path] = ()) -> str:
     office.store.reload_after_erasing()
     finish_erasing(office)
     return _answer(len(own) + len(others), mails, records, subject, office, left)
+
+
+def preview(office: Office, address: str) -> str:
+    """What `forget` would take out of the leads, as a sentence. Raises Nobody."""
+    subject = _subject(office, address.strip().lower())
+    own, others = _leads_of(office, subject)
+    still_open = sum(lead.is_open for lead in own)
+    ends = f", {still_open} of them open: those end now" if still_open else ""
+    return f"{len(own)} buns are theirs{ends}; {len(others)} others name them"
+
+
+def _leads_of(office: Office, subject: Subject) -> tuple[list[Lead], list[Lead]]:
+    """Those whose client the person is, and those that name them otherwise."""
+    leads = list(office.store.leads())
+    own = [lead for lead in leads if lead.client and lead.client in subject.addresses]
+    return own, [lead for lead in leads if lead not in own and _names(lead, subject)]
 
 
 def finish_erasing(office: Office) -> None:
@@ -91,6 +115,8 @@ def _subject(office: Office, address: str) -> Subject:
     key = house.people_by_address.get(address) or next(
         (state.key for state in states.values() if address in (*state.addresses, state.key)), ""
     )
+    if not key and not _ADDRESS.fullmatch(address):
+        raise Nobody(f"{address!r} is no mail address, and nobody's key; nothing was erased")
     if not key:
         names = {lead.client_name for lead in office.store.leads() if lead.client == address}
         names |= {aside.name for aside in office.store.asides() if aside.sender == address}
@@ -99,8 +125,6 @@ def _subject(office: Office, address: str) -> Subject:
     addresses = dict.fromkeys((address, *(state.addresses if state else ()), *(member.addresses if member else ())))
     name = full_name(member.name if member else state.name if state else "")
     alias = "" if member else f"former-{int(office.store.note('last former') or 0) + 1}"
-    if alias:
-        office.store.set_note("last former", int(alias.rpartition("-")[2]))
     known = tuple(each for each in addresses if "@" in each)
     return Subject(known, (name,) if name and alias else (), key, alias)
 
@@ -132,7 +156,7 @@ def _erase(office: Office, lead: Lead) -> None:
     turn = Turn(without_client(lead, now), Cue("withdrawn", now, by="operator"), office.world())
     turn.end(Status.THROWN, "withdrawn")
     turn.set(timers={}, pending=(), awaits="", hold_until=None)  # nobody is left to whom anything was promised
-    turn.tell("outcome", (*lead.claimants, *lead.team, lead.owner), what="withdrawn", people=(), why="")
+    turn.tell("outcome", (*lead.claimants, *lead.team, lead.owner), what="erased", people=(), why="")
     mails = tuple((mail, turn.lead) for mail in turn.mails)
     office.commit(Decision("erased", "the client is forgotten", leads=(turn.lead,), mails=mails))
 

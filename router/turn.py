@@ -90,6 +90,10 @@ class World:
     def after(self, moment: datetime, span: Span) -> datetime:
         return self.calendar.add(moment, span)
 
+    def dries(self, lead: Lead, second_day_ends: datetime) -> datetime:
+        """When a bun that nobody takes is dry: after the whole time for it, and the second call's own working day."""
+        return max(second_day_ends, self.after(lead.offered_at or self.now, self.terms.dry))
+
     def opening_of(self, day: date) -> datetime:
         """The first working moment on or after that day, in the collective's zone."""
         return self.calendar.next_working(datetime.combine(day, time(0), self.calendar.zone))
@@ -277,6 +281,13 @@ class Turn:
         moment += QUARTER - timedelta(seconds=over) if over else timedelta(0)
         self.start(promise=moment)
         return moment
+
+    def no_sooner(self, moment: datetime) -> datetime:
+        """The moment, or the one at which a template may write to this client again if it does so now.
+
+        A time is promised only where nothing keeps the router from writing at it (rule 5, and "Time").
+        """
+        return max(moment, self.in_time(self.world.terms.reheat_every))
 
     def _may_reheat(self) -> bool:
         warmed = max((at for at in (self.lead.warmed_at, self.lead.drafted_at) if at), default=None)

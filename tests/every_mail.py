@@ -190,6 +190,7 @@ def _to_the_list() -> Iterator[Case]:
     yield Case("outcome", DOUGH, "list", {"what": "dough", "people": (), "why": ""})
     yield Case("outcome", EATEN, "list", {"what": "answered", "people": ("Kim Lund",), "why": ""})
     yield Case("outcome", THROWN, "@anna", {"what": "withdrawn", "people": (), "why": ""})
+    yield Case("outcome", THROWN, "@anna", {"what": "erased", "people": (), "why": ""})
     yield Case("gathered", None, "list", {"leads": (bun(), OWN), "gathers": (42, 43)})
 
 
@@ -198,8 +199,8 @@ def _to_the_keeper() -> Iterator[Case]:
         yield Case("decide", DRIED, "@kim", {"because": because, "by": SOON})
     for because in ("keeper and deputy are away", "two working days without a claim"):
         yield Case("decide", DRIED, "list", {"because": because, "by": SOON})
-    yield Case("nobody-yet", COOLING, "@kim")
-    yield Case("nobody-yet", COOLING, "list")
+    yield Case("nobody-yet", COOLING, "@kim", {"told": True})
+    yield Case("nobody-yet", COOLING, "list", {"told": False})
     yield Case("silent", TAKEN, "list", {"name": "Anna Berg", "to_owner": False})
     for reader in ("@kim", "list"):
         yield Case("bun-or-cookie", bun(status=Status.DOUGH), reader, {"reason": "it greets nobody", "by": SOON})

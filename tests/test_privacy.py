@@ -22,7 +22,8 @@ from router.erasure import ERASED, Subject, without_client, without_words
 from router.house import Bounds
 from router.lead import Claim, Event, Lead, Letter, Pending, Status
 from router.message import read_message
-from router.privacy import expire
+from router.office import NotDone
+from router.privacy import expire, preview
 from router.store import Delivery, Store, keep_file
 from router.turn import Mail
 from tests.dialogue import DOMAIN, SHARED, START, TEMPLATES, Play, Reader
@@ -198,6 +199,40 @@ def test_a_second_time_finds_nothing(life: Life) -> None:
     life.forget(ADDRESS)
     assert life.forget(ADDRESS).startswith("erased from 0 leads, 0 unsent mails and 0 other records")
     assert life.forget("nobody@nowhere.example").startswith("erased from 0 leads")
+
+
+def test_whoever_has_a_longer_address_or_name_is_left_alone(life: Life) -> None:
+    """ann@x.example is neither joann@x.example nor ann@x.example.net, and Bo Ek is not Bo Eklund."""
+    for client in ("ann@x.example", "joann@x.example", "ann@x.example.net", "z.ann@x.example"):
+        life.mail(f"From: {client}", f"Subject: From {client}", text=f"Can one of you help {client} in May?")
+    numbers = {lead.client: lead.id for lead in life.store.leads()}
+    assert life.forget("ann@x.example").startswith("erased from 1 leads")
+    assert life.lead(numbers["ann@x.example"]).client == ""
+    for client in ("joann@x.example", "ann@x.example.net", "z.ann@x.example"):
+        lead = life.lead(numbers[client])
+        assert (lead.client, lead.subject) == (client, f"From {client}") and lead.is_open
+        assert client in lead.text
+    pattern = Subject(("ann@x.example",), ("Bo Ek",)).pattern
+    assert not pattern.search("Bo Eklund") and not pattern.search("Limbo Ek")
+    for text in ("Bo Ek's", "<ann@x.example>", "ask ANN@x.example.", "mailto:ann@x.example?x", r"a\nann@x.example"):
+        assert pattern.search(text), text
+
+
+@pytest.mark.parametrize("word", ["e", "ell", "falken.example", "@falken.example", "maria", ""])
+def test_what_is_no_address_and_nobodys_key_erases_nothing(life: Life, word: str) -> None:
+    life.live()
+    before = life.store.path.with_name("buns.json.journal").read_bytes()
+    said = life.forget(word)
+    assert "nothing was erased" in said
+    assert isinstance(said, NotDone)
+    assert life.store.path.with_name("buns.json.journal").read_bytes() == before
+
+
+def test_the_preview_says_what_would_go(life: Life) -> None:
+    life.live()
+    said = preview(life.office, ADDRESS)
+    assert said == "2 buns are theirs, 1 of them open: those end now; 1 others name them"
+    assert life.lead(3).client == ADDRESS
 
 
 def test_files_that_are_not_the_routers_are_named_and_left_alone(life: Life) -> None:

@@ -185,10 +185,11 @@ def cool_down(turn: Turn) -> None:
     turn.set(stage="cooling", awaits="second-call")
     turn.record("nobody yet", why="one working day without a claim", who="router")
     turn.tell_list("second-call")
-    turn.tell_keeper("nobody-yet")
     by = steps.client_hears_last(turn)
-    if turn.tell_client("reheat", because="nobody-yet", by=by):
+    told = turn.tell_client("reheat", because="nobody-yet", by=by)
+    if told:
         turn.promise(by)
+    turn.tell_keeper("nobody-yet", told=told)
 
 
 @row("", (OFFERED,), ("due:cool",), says="", then="")
@@ -213,8 +214,9 @@ def reheat_in_long_window(turn: Turn) -> None:
         return
     if following < closes:
         turn.start(reheat=following)
-    if turn.tell_client("reheat", because="window", by=closes):
-        turn.promise(closes)
+    by = turn.no_sooner(closes)
+    if turn.tell_client("reheat", because="window", by=by):
+        turn.promise(by)
 
 
 @row("Offered", (OFFERED,), ("due:dry",), when=lambda turn: not turn.lead.claimants,
@@ -365,9 +367,8 @@ def second_call_accepted(turn: Turn) -> None:
     """The second working day runs from when the list has heard the second call."""
     if turn.lead.awaits != "second-call":
         return
-    terms, opened = turn.world.terms, turn.lead.offered_at or turn.cue.at
     turn.set(awaits="")
-    turn.start(dry=max(turn.in_time(terms.freshness), turn.world.after(opened, terms.dry)))
+    turn.start(dry=turn.world.dries(turn.lead, turn.in_time(turn.world.terms.freshness)))
 
 
 @row("", (OFFERED,), ("accepted:last-call",), says="", then="")

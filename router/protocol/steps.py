@@ -187,14 +187,15 @@ def client_hears_by(turn: Turn) -> datetime:
     """The latest moment at which the router writes to the client of a bun just offered."""
     terms = turn.world.terms
     now = turn.world.now
-    return max(turn.world.after(now, terms.window), turn.world.after(now, terms.freshness))
+    return turn.no_sooner(max(turn.world.after(now, terms.window), turn.world.after(now, terms.freshness)))
 
 
 def client_hears_last(turn: Turn) -> datetime:
     """… and of a bun that nobody wanted at first: the whole way to the no."""
     terms, world = turn.world.terms, turn.world
     dry = world.after(world.now, terms.freshness)
-    return world.after(world.after(dry, terms.decide), terms.last_call) + QUARTER  # each step waits until all is heard
+    end = world.after(world.after(dry, terms.decide), terms.last_call) + QUARTER  # each step waits until all is heard
+    return turn.no_sooner(end)
 
 
 # -- judging a window ---------------------------------------------------------------------------------------------
@@ -224,8 +225,9 @@ def contest(turn: Turn, claimants: list[str]) -> None:
     end = turn.in_time(terms.contest_end)
     turn.record("contested", why="claimed by " + ", ".join(world.names(claimants)), who="router")
     tell_contest(turn, claimants, turn.in_time(terms.contest_mediate), end)
-    if turn.tell_client("reheat", because="contested", by=end):
-        turn.promise(end)
+    by = turn.no_sooner(end)
+    if turn.tell_client("reheat", because="contested", by=by):
+        turn.promise(by)
 
 
 def run_contest(turn: Turn) -> None:
