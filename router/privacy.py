@@ -76,8 +76,8 @@ def preview(office: Office, address: str) -> str:
     subject = _subject(office, address.strip().lower())
     own, others = _leads_of(office, subject)
     still_open = sum(lead.is_open for lead in own)
-    ends = f", {still_open} of them open: those end now" if still_open else ""
-    return f"{len(own)} buns are theirs{ends}; {len(others)} others name them"
+    ends = f" ({still_open} still open, which would end)" if still_open else ""
+    return f"buns of theirs: {len(own)}{ends}; of others that name them: {len(others)}"
 
 
 def _leads_of(office: Office, subject: Subject) -> tuple[list[Lead], list[Lead]]:

@@ -231,7 +231,7 @@ def test_what_is_no_address_and_nobodys_key_erases_nothing(life: Life, word: str
 def test_the_preview_says_what_would_go(life: Life) -> None:
     life.live()
     said = preview(life.office, ADDRESS)
-    assert said == "2 buns are theirs, 1 of them open: those end now; 1 others name them"
+    assert said == "buns of theirs: 2 (1 still open, which would end); of others that name them: 1"
     assert life.lead(3).client == ADDRESS
 
 
