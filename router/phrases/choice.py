@@ -211,7 +211,7 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
     whole = frozenset({"chat", "topic", *_PREPARING})
     for found in sight.phrases(place):
         if found.label == "greeting" and not line.ends_at(found.end) and _is_address(sight, place, found.end):
-            continue  # "du vil have den"
+            continue  # "du vil have den", "alle vil have den"
         if found.label in ("greeting", "lead", "yes") or (found.label in whole and line.ends_at(found.end)):
             ends[found.end] = ends.get(found.end, frozenset()) | found.languages
             called = sight.after_greeting(found.end) if found.label == "greeting" else found.end
@@ -226,9 +226,9 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
 
 
 def _is_address(sight: Sight, place: int, end: int) -> bool:
-    """Whether one word from `place` says "you" in some language: without a comma behind it, it is the subject."""
+    """Whether what stands from `place` says "you" or "all" in some language: without a comma it is the subject."""
     remarks = sight.book.remarks_in(sight.line.keys[place:end], frozenset(sight.book.remarks))
-    return end - place == 1 and any(kind == "address" for _, kind, _ in remarks)
+    return end in sight.ends("crowd", place) or (end - place == 1 and any(kind == "address" for _, kind, _ in remarks))
 
 
 def _rank(found: Found) -> tuple[bool, int, int, int]:

@@ -22,6 +22,7 @@ from router.phrases.words import COMMA, NONE, Line, spellings, split_words
 
 SLOTS = frozenset({"who", "whose", "date", "num", "any", "text", "message", "skills"})
 _SOFT = "soft"
+_CROWD = "crowd"
 _MOST_SOFT = 8  # words of a filler
 _MOST_WORDS = 30  # … and of a phrase with all fillers and names in it
 _NAME = "{who}"
@@ -244,8 +245,9 @@ class Reader:
             if self.grammar.begins_with(self.line.keys[place], bool(self.slot("who", place))):
                 found += self._run(self.grammar.start, place)
             known = {(match.label, match.end, match.captures) for match in found}
+            crowd = self.member(_CROWD, place)  # "alle vil have den": no filler, but who wants it
             for end in self.member(_SOFT, place):
-                if end < len(self.line.words) and self.line.breaks[end - 1] == NONE:
+                if end < len(self.line.words) and self.line.breaks[end - 1] == NONE and end not in crowd:
                     for match in self.at(end):  # once each: fillers that may be parted in many ways double them
                         key = (match.label, match.end, match.captures)
                         if key not in known:

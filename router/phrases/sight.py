@@ -122,9 +122,13 @@ class Sight:
         matches = (match for reader in self._readers_at(place) for match in reader.at(place))
         return next((match.captures for match in matches if match.label == label), ())
 
+    def ends(self, name: str, place: int) -> list[int]:
+        """Where members of the set `name` that begin at `place` end, in any language."""
+        return [end for reader in self._readers_at(place) for end in reader.member(name, place)]
+
     def softs(self, place: int) -> list[int]:
         """Where fillers ("please") that begin at `place` end."""
-        return [end for reader in self._readers_at(place) for end in reader.member("soft", place)]
+        return self.ends("soft", place)
 
     def remarks(self, found: Found, first: int, end: int) -> list[tuple[int, str, str]]:
         """Telling remarks from the word `first` to before `end`: of the languages of `found`, and English ones.
