@@ -18,10 +18,11 @@ from router.digest import render_page, weekly
 from router.headers import split_headers
 from router.inbox import Inbox, InboxError
 from router.journal import StoreError
+from router.journal_files import StoreFiles
 from router.outbox import check_server
 from router.people import build_world
 from router.report import report, report_html
-from router.start import house_of, read_key, read_templates
+from router.start import house_of, lost_key, read_key, read_templates
 from router.store import Store
 from router.tray import render_tray
 
@@ -65,6 +66,10 @@ def _list_of(settings: Settings) -> str:
 def _key(settings: Settings) -> str:
     path = settings.trust.key_file
     if not path.exists():
+        made = _is_made(settings.store.path)
+        fault = lost_key(settings, len(Store(settings.store.path, read_only=True).lead_numbers()) if made else 0)
+        if fault:
+            raise ValueError(fault)
         return f"{path} will be made at the first run; back it up with the store"
     read_key(path, make=False)
     mode = path.stat().st_mode & 0o777
@@ -88,6 +93,7 @@ def _store(settings: Settings) -> str:
     path = settings.store.path
     if not path.parent.is_dir():
         raise ValueError(f"the folder {path.parent} does not exist; make it")
+    StoreFiles(path).try_writing()
     if not _is_made(path):
         return f"{path} will be made at the first run"
     store = Store(path, read_only=True)

@@ -21,7 +21,7 @@ import typer
 from router import __version__, terminal
 from router.check import run_checks
 from router.config import ConfigError, Settings, find_config, load
-from router.counter import Sorry, ask_daemon, explain_file, lead_json, now, open_office
+from router.counter import NO_FILE, Sorry, ask_daemon, explain_file, lead_json, make_new_key, now, open_office
 from router.daemon import Daemon, describe
 from router.journal import StoreError, repair
 from router.lead import read_stamp, stamp
@@ -34,15 +34,45 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Bun Router: turns mails to a shared address into leads and finds each an owner, with mail alone.",
 )
 quarantine_app = typer.Typer(no_args_is_help=False, help="Mails that could not be handled.")
 store_app = typer.Typer(no_args_is_help=True, help="The store's files.")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(store_app, name="store")
 
-Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default=False)]
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="The configuration file.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def _read_number(value: str) -> int:
+    """A number as `status` and `quarantine` list them."""
+    if not value.isdecimal():
+        raise Sorry(f"“{value}” is no number; `bun-router status` lists the buns, `bun-router quarantine` the mails")
+    return int(value)
+
+
+Number = Annotated[int, typer.Argument(metavar="N", parser=_read_number)]
+
+_given: dict[str, Path | None] = {}  # the configuration that was named before the command
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def before(
+    config: Config = None,
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Bun Router: turns mails to a shared address into leads and finds each an owner, with mail alone."""
+    _given["config"] = config
 
 
 def main() -> None:
@@ -68,7 +98,7 @@ def main() -> None:
 
 
 def _settings(config: Path | None) -> Settings:
-    return load(find_config(config))
+    return load(find_config(config or _given.get("config")))
 
 
 def _reading(config: Path | None) -> tuple[Settings, Office]:
@@ -92,13 +122,8 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each mail's kind and reason.")] = False,
 ) -> None:
     """The daemon: reads the inbox, decides, and mails, until it is told to stop."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
-    logging.getLogger("imapclient").setLevel(logging.WARNING)
     settings = _settings(config)
+    terminal.log_to_stderr(logging.INFO if verbose else logging.WARNING, settings.calendar().zone)
     settings.imap.oauth or settings.imap.secret()  # a missing password is said now, not after the first connection
     office = open_office(settings)
     if verbose:
@@ -112,6 +137,8 @@ def run(
         raise Sorry(f"stopped, since this is our own fault: {bug}", 3) from None
     if once and daemon.fault:
         raise Sorry(daemon.fault, 1)
+    if once and sys.stdout.isatty():
+        print(f"mails read: {daemon.mails_read}; mails sent: {daemon.mails_sent}")
 
 
 @app.command()
@@ -119,7 +146,7 @@ def init(config: Config = None) -> None:
     """A few questions, both connections tried, and a configuration that works. Answers may be piped."""
     from router.init import Asker, run_init, say_next
 
-    path = config or Path("config.toml")
+    path = config or _given.get("config") or Path("config.toml")
     fine = True
     for result in run_init(path, Asker()):
         fine = fine and result.fine
@@ -166,7 +193,7 @@ def status(config: Config = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def show(number: Annotated[int, typer.Argument(metavar="N")], config: Config = None, as_json: Json = False) -> None:
+def show(number: Number, config: Config = None, as_json: Json = False) -> None:
     """One bun with its whole history and the reason for each step."""
     _, office = _reading(config)
     lead = office.store.lead(number)
@@ -188,15 +215,21 @@ def explain(
         bool, typer.Option("--in-reply-to-offer", help="Read each as a reply to an offer from its sender.")
     ] = False,
 ) -> None:
-    """How the router would read a mail, and why. Changes nothing. "-" reads one path a line from standard input."""
+    """How the router would read a mail, and why. Changes nothing. "-" reads one path a line from standard input.
+
+    Status 1 where a file cannot be opened.
+    """
     settings = _settings(config)
     house = house_of(settings, settings.collective.address, read_key(settings.trust.key_file, make=False))
+    unread = 0
     for name in _names_of(files):
         answer = explain_file(Path(name), house, in_reply_to_offer)
+        unread += answer["reason"].startswith(NO_FILE)
         if as_json:
             print(json.dumps(answer, ensure_ascii=False), flush=True)
         else:
             terminal.print_explained(answer)
+    raise typer.Exit(1 if unread else 0)
 
 
 def _names_of(files: Iterable[str]) -> Iterable[str]:
@@ -212,7 +245,7 @@ def _names_of(files: Iterable[str]) -> Iterable[str]:
 
 @app.command("do")
 def do_words(
-    number: Annotated[int, typer.Argument(metavar="N")],
+    number: Number,
     words: Annotated[list[str], typer.Argument(metavar="WORDS…")],
     key: Annotated[str, typer.Option("--as", metavar="KEY", help="The consultant whose word it is.")],
     config: Config = None,
@@ -292,10 +325,11 @@ def _make_sure(address: str, config: Path | None) -> None:
 
 
 @quarantine_app.callback(invoke_without_command=True)
-def quarantine(context: typer.Context, config: Config = None) -> None:
+def quarantine(context: typer.Context, config: Config = None, as_json: Json = False) -> None:
     """Mails that could not be handled: list, show, retry, drop."""
+    _given["config"] = config or _given.get("config")
     if context.invoked_subcommand is None:
-        quarantine_list(config)
+        quarantine_list(None, as_json)
 
 
 @quarantine_app.command("list")
@@ -316,9 +350,6 @@ def quarantine_list(config: Config = None, as_json: Json = False) -> None:
             Column("reason", wide=True),
         )
         terminal.print_table((*columns, Column("reason", wide=True)), rows)
-
-
-Number = Annotated[int, typer.Argument(metavar="N")]
 
 
 @quarantine_app.command("show")
@@ -354,8 +385,13 @@ def quarantine_drop(number: Number, config: Config = None) -> None:
 @store_app.command("repair")
 def store_repair(config: Config = None) -> None:
     """Keep every whole record of a damaged store, and a copy of the original."""
-    report = repair(_settings(config).store.path)
-    print(report)
+    terminal.print_repaired(repair(_settings(config).store.path))
+
+
+@store_app.command("new-key")
+def store_new_key(config: Config = None) -> None:
+    """A new key where the store's is lost for good; says what is lost with it. Restore the old one if you can."""
+    print(make_new_key(_settings(config)))
 
 
 @app.command()

@@ -239,6 +239,14 @@ def compose(
     ]
 
 
+def render_text(mail: Mail, lead: Lead, world: World, house: House, templates: Templates) -> str:
+    """What a mail to one consultant says, for a screen: no line above which to answer. "" where nobody would get it."""
+    for envelope in _envelopes(mail, lead, world, house, False):
+        facts = {**facts_for(mail, envelope, lead, world, house), "marker": ""}
+        return to_text(templates.render(envelope.language, mail.kind, facts)[1], envelope.language)
+    return ""
+
+
 def _envelopes(mail: Mail, lead: Lead | None, world: World, house: House, plus: bool) -> list[Envelope]:
     number = lead.id if lead else 0
     plain = (house.address,)

@@ -108,12 +108,22 @@ def load(path: Path) -> Settings:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError([f"{where} cannot be read: {error.strerror}."], where) from None
+        raise ConfigError([f"cannot be read: {error.strerror}; {_how_to_have_one(path)}"], where) from None
     except UnicodeDecodeError as error:
-        raise ConfigError([f"{where} is not UTF-8 text (byte {error.start}); save it as UTF-8."], where) from None
+        raise ConfigError([f"is not UTF-8 text (byte {error.start}); save it as UTF-8"], where) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{where} is not TOML: {error}."], where) from None
+        raise ConfigError([f"is not TOML: {error}"], where) from None
     return parse(data, where)
+
+
+def _how_to_have_one(path: Path) -> str:
+    """What to do about a configuration that cannot be read."""
+    if path.is_dir():
+        return f"name the file in it, as in --config {path / FILE}"
+    if path.exists():
+        return "run this as the user who may read it"
+    option = "" if path == Path(FILE) else f" --config {path}"
+    return f'"bun-router init{option}" writes one, --config FILE names another'
 
 
 def parse(data: Mapping[str, Any], where: str = FILE) -> Settings:

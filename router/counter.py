@@ -23,11 +23,13 @@ from router.lead import Lead, stamp
 from router.message import MessageError, read_message
 from router.office import NotDone, Office
 from router.sameness import plain_subject
-from router.start import house_of, read_key, read_templates
+from router.start import house_of, lost_key, read_key, read_templates
 from router.store import Store
 from router.triage import triage
 from router.verdict import Incoming, Verdict
 from router.view import EmptyView
+
+NO_FILE = "the file cannot be read"
 
 
 class Sorry(Exception):
@@ -49,15 +51,44 @@ def _installation(store: Store | None, settings: Settings) -> str:
 
 
 def open_office(settings: Settings, *, read_only: bool = False) -> Office:
-    """Key, store, templates and house together. Raises ConfigError, StoreError."""
-    key = read_key(settings.trust.key_file, make=not read_only)
+    """Store, key, templates and house together. Raises ConfigError, StoreError; Sorry where the store's key is lost."""
     templates = read_templates(settings.templates.folder)
     store = Store(settings.store.path, read_only=read_only)
-    if not read_only and store.note("installation") is None:
-        store.set_note("installation", secrets.token_hex(6))
-        store.flush()
+    try:
+        key = _key_of(store, settings, make=not read_only)
+        if not read_only and store.note("installation") is None:
+            store.set_note("installation", secrets.token_hex(6))
+            store.flush()
+    except BaseException:
+        store.close()
+        raise
     house = house_of(settings, _installation(store, settings), key)
     return Office(house, store, templates, now)
+
+
+def _key_of(store: Store, settings: Settings, *, make: bool) -> bytes:
+    """The store's key. One is made for a new store only: with another, no answer to an older mail is recognised."""
+    fault = lost_key(settings, len(store.lead_numbers())) if make else ""
+    if fault:
+        raise Sorry(fault, 1)
+    return read_key(settings.trust.key_file, make=make)
+
+
+def make_new_key(settings: Settings) -> str:
+    """A key in place of one that is lost for good; answers what is lost with it. Raises Sorry, StoreError."""
+    path = settings.trust.key_file
+    store = Store(settings.store.path)  # nobody else may be at work with the old one
+    try:
+        if path.exists():
+            raise Sorry(f"the key {path} is there, so nothing was changed", 1)
+        read_key(path, make=True)
+    finally:
+        store.close()
+    return (
+        f"A new key is in {path}; back it up with the store. Lost with the old one: the reply addresses of mails sent "
+        "so far. Answers to those find their bun by the mail they answer or by [BUN n] in the subject. Until "
+        "colleagues answer a newer mail, their words count once authenticated by your mail server, or confirmed."
+    )
 
 
 def ask_daemon(settings: Settings, request: dict[str, Any], seconds: float = 60.0) -> str:
@@ -109,8 +140,10 @@ def explain_file(path: Path, house: House, in_reply: bool) -> dict[str, Any]:
     unreadable = {"file": str(path), "kind": "unreadable", "sender": "", "subject": "", **nothing, "text": ""}
     try:
         raw = path.read_bytes()
+    except IsADirectoryError:
+        return {**unreadable, "reason": f"{NO_FILE}: it is a folder; name the mails in it, as in {path / '*.eml'}"}
     except OSError as error:
-        return {**unreadable, "reason": f"the file cannot be read: {error.strerror}"}
+        return {**unreadable, "reason": f"{NO_FILE}: {error.strerror}"}
     try:
         incoming = Incoming(read_message(raw), now(), as_reply=in_reply)
     except MessageError as error:

@@ -76,6 +76,7 @@ class Daemon:
         self._broken: StoreError | None = None  # the store cannot go on, as the sending thread has met first
         self._started = clock()
         self._searched_back = False
+        self.mails_read = self.mails_sent = 0  # since the start
 
     # -- from outside ------------------------------------------------------------------------------------------------
 
@@ -323,6 +324,7 @@ class Daemon:
         count = 0
         for fetched in progress.walk("reading mail", self._fetched(inbox, mets), len(mets)):
             self.office.take_in(fetched.raw, fetched.met, places[fetched.met.folder], fetched.partial)
+            self.mails_read += 1
             count += 1
             if count % BATCH == 0:
                 self._flush()
@@ -392,6 +394,7 @@ class Daemon:
         """Called in the sending thread: store what became of mails, then wake the mail thread."""
         try:
             self.store.mark([_delivery(mail, outcome, at) for mail, outcome, at in results])
+            self.mails_sent += sum(isinstance(outcome, Accepted) for _, outcome, _ in results)
         except StoreFull:
             raise
         except StoreError as error:

@@ -14,7 +14,7 @@ import smtplib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -70,21 +70,7 @@ port = {smtp}
 security = "plain"
 
 [protocol]
-window = "4 seconds"
-short_window = "3 seconds"
-urgent_window = "3 seconds"
-freshness = "4 seconds"
-dry = "6 seconds"
-decide = "3 seconds"
-last_call = "3 seconds"
-contest_mediate = "12 seconds"
-contest_end = "20 seconds"
-objection = "2 seconds"
-undo_for = "1 second"
-reheat_every = "2 seconds"
-nudge = "60 seconds"
-nudge_again = "120 seconds"
-settle = "0 seconds"
+{times}
 
 [hours]
 timezone = "UTC"
@@ -101,6 +87,44 @@ tray = "tray.html"
 """
 
 
+# A working day of four seconds.
+TIMES = {
+    "window": "4 seconds",
+    "short_window": "3 seconds",
+    "urgent_window": "3 seconds",
+    "freshness": "4 seconds",
+    "dry": "6 seconds",
+    "decide": "3 seconds",
+    "last_call": "3 seconds",
+    "contest_mediate": "12 seconds",
+    "contest_end": "20 seconds",
+    "objection": "2 seconds",
+    "undo_for": "1 second",
+    "reheat_every": "2 seconds",
+    "nudge": "60 seconds",
+    "nudge_again": "120 seconds",
+    "settle": "0 seconds",
+}
+# One of two minutes, for people who write by hand once the story is over.
+SLOW_TIMES = {
+    "window": "2 minutes",
+    "short_window": "1 minute",
+    "urgent_window": "1 minute",
+    "freshness": "2 minutes",
+    "dry": "4 minutes",
+    "decide": "2 minutes",
+    "last_call": "2 minutes",
+    "contest_mediate": "2 minutes",
+    "contest_end": "4 minutes",
+    "objection": "30 seconds",
+    "undo_for": "20 seconds",
+    "reheat_every": "2 minutes",
+    "nudge": "10 minutes",
+    "nudge_again": "20 minutes",
+    "settle": "0 seconds",
+}
+
+
 @dataclass(slots=True)
 class Story:
     """The terminal's side: who wrote, what the router understood and why, what it sent, who owns what."""
@@ -110,10 +134,11 @@ class Story:
     lock: threading.Lock = field(default_factory=threading.Lock)
     told: dict[int, int] = field(default_factory=dict)  # events of each bun that were told already
 
-    def tell(self, what: str, style: str = "", indent: int = 0) -> None:
+    def tell(self, what: str, style: str = "", indent: int = 0, timed: bool = False) -> None:
+        """One line; with the time where it begins something, or `timed`."""
         with self.lock:
             seconds = time.monotonic() - self.began
-            head = Text(f"{seconds:5.1f}s " if not indent else "", style="dim")
+            head = Text(f"{seconds:5.1f}s " if timed or not indent else "", style="dim")
             print_wrapped(self.console, Text.from_markup(what, style=style), head, 7 + indent)
 
     def wrote(self, who: str, to: str, what: str) -> None:
@@ -140,10 +165,10 @@ class Story:
             tongue = tongue_of(office.templates, "en")
             told = [tongue.tell(event.what, event.why) for event in news]
             what = "; ".join(f"{said}{f' – {why}' if why else ''}" for said, why in told)
-            self.tell(escape(f"{about}{what or 'the time has come'}"), "yellow", indent=2)
+            self.tell(escape(f"{about}{what or 'the time has come'}"), "yellow", indent=2, timed=True)
         else:
             why = f" – {handled.reason}" if handled.reason else ""
-            self.tell(escape(f"{about}{handled.kind}{why}"), "yellow", indent=2)
+            self.tell(escape(f"{about}{handled.kind}{why}"), "yellow", indent=2, timed=True)
         for row in handled.rows:
             self.tell(f"sends {row.kind} to {escape(', '.join(row.recipients))}", "green", indent=4)
         if lead is not None:
@@ -334,52 +359,66 @@ def _forwarded(cast: Cast) -> None:
 # -- running it ----------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
 class Stage:
     """The mail server, the daemon in its thread, and the folder they leave behind."""
 
-    folder: Path
-    hub: MailHub
-    daemon: Daemon
-    office: Office
-    failures: list[BaseException]
+    def __init__(self, folder: Path, hub: MailHub, story: Story) -> None:
+        self.folder, self.hub, self.story = folder, hub, story
+        self.failures: list[BaseException] = []
+        self.start(TIMES)
+
+    def start(self, times: Mapping[str, str]) -> None:
+        """The daemon, with these times of a bun's life."""
+        from router.counter import open_office
+
+        settings = load(_write_config(self.folder, self.hub, times))
+        self.office: Office = open_office(settings)
+        self.office.watch = lambda handled: self.story.handled(handled, self.office)
+        self.daemon = Daemon(settings, self.office, lambda: datetime.now(UTC))
+        self._thread = threading.Thread(target=self._run, name="daemon")
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.daemon.run()
+        except BaseException as error:
+            self.failures.append(error)
+
+    def stop(self) -> None:
+        self.daemon.stop()
+        self._thread.join(30)
+
+    def run_slowly(self) -> None:
+        """The daemon anew, with times in which people can read and answer."""
+        self.stop()
+        self.start(SLOW_TIMES)
 
 
 @contextmanager
 def set_stage(folder: Path, story: Story) -> Iterator[Stage]:
     """Everything up and running; everything down again at the end."""
-    from router.counter import open_office
-
     addresses = {SHARED: "hello", **{f"{key}@{HERE}": key for key in PEOPLE}}
     users = dict.fromkeys(("hello", *PEOPLE), "secret")
     lists = {LIST: [f"{key}@{HERE}" for key in PEOPLE]}
     hub = MailHub(users, addresses, lists, folder / "mails", authserv_id=f"mx.{HERE}")
     with hub:
-        settings = load(_write_config(folder, hub))
         (folder / "store").mkdir(mode=0o700)
-        office = open_office(settings)
-        office.watch = lambda handled: story.handled(handled, office)
-        daemon = Daemon(settings, office, lambda: datetime.now(UTC))
-        failures: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                daemon.run()
-            except BaseException as error:
-                failures.append(error)
-
-        thread = threading.Thread(target=run, name="daemon")
-        thread.start()
+        stage = Stage(folder, hub, story)
         try:
-            yield Stage(folder, hub, daemon, office, failures)
+            yield stage
         finally:
-            daemon.stop()
-            thread.join(30)
+            stage.stop()
 
 
-def _write_config(folder: Path, hub: MailHub) -> Path:
+def _write_config(folder: Path, hub: MailHub, times: Mapping[str, str]) -> Path:
     text = CONFIG.format(
-        shared=SHARED, list=LIST, list_id=LIST.replace("@", "."), here=HERE, imap=hub.imap_port, smtp=hub.smtp_port
+        shared=SHARED,
+        list=LIST,
+        list_id=LIST.replace("@", "."),
+        here=HERE,
+        imap=hub.imap_port,
+        smtp=hub.smtp_port,
+        times="\n".join(f'{name} = "{span}"' for name, span in times.items()),
     )
     for key, name in PEOPLE.items():
         skills = ", ".join(f'"{skill}"' for skill in SKILLS[key])
@@ -410,6 +449,7 @@ def run_demo(folder: Path, keep: bool, console: Console) -> int:
     story = Story(console)
     folder = make_folder(folder)
     story.heading("The Bun House: five consultants, one shared address, a working day of four seconds")
+    console.print("Until a bun is awarded, the keeper owns it: Kim, who answers for the shared address.")
     with set_stage(folder, story) as stage:
         try:
             tell_story(Cast(stage.hub, story))
@@ -420,7 +460,8 @@ def run_demo(folder: Path, keep: bool, console: Console) -> int:
         office = stage.office
         write_tray(folder / "tray.html", office.house, office.store, office.world(), office.templates)
         _tell_end(stage, story, faults)
-        if keep and not faults:
+        if keep and not faults and not stage.failures:
+            stage.run_slowly()
             _keep_open(stage, story)
     return 1 if faults or stage.failures else 0
 
@@ -499,6 +540,11 @@ def _keep_open(stage: Stage, story: Story) -> None:
     """Leave the mail server and the daemon up until interrupted."""
     hub, show = stage.hub, story.console.print
     show("\n[bold]The mail server and the daemon stay up; end them with Ctrl-C.[/]")
+    show(
+        f"From here on a working day takes two minutes: a window is open for {SLOW_TIMES['window']}, and a bun that "
+        "nobody wants is let go after some eight.",
+        soft_wrap=True,
+    )
     show(f"Read mail:  IMAP 127.0.0.1:{hub.imap_port}, no TLS; users {', '.join(('hello', *PEOPLE))}; password: secret")
     show(f"Send mail:  SMTP 127.0.0.1:{hub.smtp_port}, no TLS; consultants log in with the same name and password")
     show("Write as a client, with one command:")

@@ -194,7 +194,7 @@ def brief(lead: Lead) -> Lead:
 def show_bun(lead: Lead, world: World, house: House, language: str) -> Bun:
     """An open bun as colleagues may see it before the award (need-to-know as configured)."""
     since = silent_since(lead, world)
-    timer = min(lead.timers, key=lead.due_at, default="")
+    timer = lead.next_timer
     at = lead.due_at(timer) if timer else None
     due = world.calendar.say(at, language, world.now) if at and at > world.now else ""
     silent = world.calendar.say_age(world.calendar.between(since, world.now), language) if since else ""

@@ -87,7 +87,7 @@ def connect(account: Account) -> Connection:
         kind, reason = read_fault(error)
         if kind == "tls":
             raise InboxError(kind, f"{account.where} {reason}") from None
-        raise InboxError("unreachable", f"{account.where} {reason} (connecting)") from None
+        raise InboxError("unreachable", f"{account.where} {reason}: check host, port and security in [imap]") from None
     try:
         connection.make_safe(account.security, context)
         connection.log_in(account.user, account.secret(), oauth=account.oauth)
@@ -312,7 +312,7 @@ def read_fault(error: Exception) -> tuple[Kind, str]:
         case IMAPClientAbortError():
             return "dropped", f"ended the connection: {_said(error)}"
         case OSError():
-            return "dropped", f"is out of reach: {error.strerror or type(error).__name__}"
+            return "dropped", f"cannot be reached ({error.strerror or type(error).__name__})"
     text = str(error).upper()
     if isinstance(error, _UNREADABLE) or "GOT MORE THAN" in text:  # imaplib's word for a line of over a million bytes
         return "dropped", f"answered with something that cannot be read: {type(error).__name__}"

@@ -112,7 +112,9 @@ def refusal(error: OSError, path: Path, doing: str) -> StoreError:
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return StoreError(f"The folder {path.parent} of the store does not exist; create it, or mend [store] path.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno == errno.EROFS:
+        return StoreError(f"{doing} {path} was refused ({reason}); mount its disk for writing, or mend [store] path.")
+    if error.errno in (errno.EACCES, errno.EPERM):
         return StoreError(f"{doing} {path} was refused ({reason}); run this as the user who owns {path.parent}.")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreFull(f"{doing} {path} failed ({reason}); make room on its disk.")
@@ -180,6 +182,15 @@ class StoreFiles:
         with suppress(OSError):  # on a full disk nobody learns of it, and that is all
             os.ftruncate(fd, 0)
             os.pwrite(fd, b"%d\n" % os.getpid() + _DOUBT * doubtful, 0)
+
+    def try_writing(self) -> None:
+        """Make a file beside the store and take it away again. Raises StoreError, as `run` would."""
+        trial = self.beside(".trial")
+        try:
+            os.close(disk.open(trial, os.O_RDWR | os.O_CREAT))
+            disk.remove(trial)
+        except OSError as error:
+            raise refusal(error, self.snapshot, "Writing") from error
 
     def tidy(self) -> None:
         """Remove what an interrupted snapshot left behind, and close files that others may read (a restored backup)."""

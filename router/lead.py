@@ -175,6 +175,12 @@ class Lead:
         """The next moment at which something falls due, or None."""
         return min((self.due_at(name) for name in self.timers), default=None)
 
+    @property
+    def next_timer(self) -> str:
+        """The timer that people wait for, "" without one: no second call goes out while a window is open."""
+        names = [name for name in self.timers if name != "cool" or "window" not in self.timers]
+        return min(names, key=self.due_at, default="")
+
     def due_at(self, timer: str) -> datetime:
         """When a timer falls due; the close of a window waits for a claim that is being confirmed."""
         at = self.timers[timer]

@@ -35,6 +35,7 @@ from router.retold import anew_at, as_of_now
 from router.store import Filing, Result, Store, keep_file, key_of
 from router.triage import read_words, triage
 from router.turn import Cue, Mail, World
+from router.typed import is_refused, tell_outcome, tell_unclear
 from router.verdict import Incoming, Verdict
 
 log = logging.getLogger("router")
@@ -444,14 +445,12 @@ class Office:
             return NotDone(f"nobody on the roster has the key {key!r}")
         reading = read_words(words, self.house, self.clock())
         if reading.command is None:
-            return NotDone(f"“{words}” is none of the words that work: {reading.why}")
+            return NotDone(tell_unclear(words, lead, key, self.world(), self.house, self.templates))
         cue = replace(_cue_of(reading.command, key, self.clock()), by="operator")
         outcome = protocol.advance(lead, cue, self.world())
         self.commit(of_outcome("do", outcome, reason=f"operator, as {key}: {words}"))
-        last = outcome.lead.events[-1] if outcome.lead.events else None
-        return (
-            f"bun {number}: {last.what}{f' ({last.why})' if last and last.why else ''}" if last else "nothing changed"
-        )
+        told = tell_outcome(outcome.mails, outcome.lead, key, self.world(), self.house, self.templates)
+        return NotDone(told) if is_refused(outcome.mails) else told
 
 
 def _cue_of(command: Command, who: str, at: datetime) -> Cue:

@@ -222,7 +222,8 @@ def _explain(server: Server, stage: Stage, failure: Exception, secrets: Sequence
     elif isinstance(failure, TimeoutError):
         trouble = read_trouble(stage, SILENCE)
     elif isinstance(failure, aiosmtplib.SMTPConnectError):
-        trouble = Trouble(Scope.SESSION, LATER, f"the mail server cannot be reached ({_plainly(cause)})")
+        why = f"cannot be reached ({_plainly(cause)}): check host, port and security in [smtp]"
+        _give_up(f"the mail server {server} {why}", again=LATER)
     elif isinstance(failure, ConnectionError):
         trouble = read_trouble(stage, CUT)
     else:

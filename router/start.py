@@ -41,12 +41,26 @@ def read_key(path: Path, *, make: bool) -> bytes:
 
 def _make_key(path: Path) -> bytes:
     key = secrets.token_hex(KEY_BYTES).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ConfigError((f"trust.key_file: {path} cannot be made: {error.strerror}",), str(path)) from None
     return key
+
+
+def lost_key(settings: Settings, leads: int) -> str:
+    """What is wrong when a store holds leads and its key is gone; "" when all is well."""
+    path = settings.trust.key_file
+    if path.exists() or not leads:
+        return ""
+    return (
+        f"the store {settings.store.path} has {leads} leads, but its key {path} is missing; restore it from the backup "
+        "(only if it is lost for good: `bun-router store new-key`, which says what is lost with it)"
+    )
 
 
 def read_templates(folder: Path | None) -> Templates:

@@ -10,12 +10,15 @@ terminal; nothing from outside is taken for rich's markup or for an escape seque
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.markup import escape
@@ -28,6 +31,7 @@ from router.compose import Templates
 from router.digest import Times, freshness
 from router.history import tongue_of
 from router.house import House
+from router.journal import RepairReport
 from router.lead import Lead, Status
 from router.marks import clean_line
 from router.people import build_world
@@ -141,7 +145,7 @@ class Speech:
         return f"{said}, {self.words['fresh'][warm]}" if warm else said
 
     def next(self, lead: Lead, world: World) -> str:
-        timer = min(lead.timers, key=lead.due_at, default="") if lead.is_open else ""
+        timer = lead.next_timer if lead.is_open else ""
         if not timer:
             return ""
         said = self.house.calendar.say(lead.due_at(timer), self.language, world.now)
@@ -199,6 +203,23 @@ def print_bun(lead: Lead, house: House, store: Store, templates: Templates, now:
         what, why = tongue.tell(event.what, event.why)
         told = f"{tongue.who(event.who, world)}: {what}{f' – {why}' if why else ''}"
         print_hanging(f"{event.at.astimezone(house.calendar.zone):%Y-%m-%d %H:%M}  {clean_line(told, 10_000)}", 18)
+
+
+# -- the store --------------------------------------------------------------------------------------------------------
+
+
+def print_repaired(report: RepairReport) -> None:
+    """What a repair kept, what it dropped, and where the damaged files are."""
+    kept = f"{report.documents} documents kept (of the snapshot and {report.records} records of the journal)"
+    if not report.dropped:
+        print(f"The store is whole, nothing was changed: {kept}.")
+        return
+    print(f"{kept}; {len(report.dropped)} {'piece' if len(report.dropped) == 1 else 'pieces'} dropped:")
+    for each in report.dropped:
+        print(f"  {each}")
+    print("The damaged files as they were, which hold people's data; remove them when nobody needs them:")
+    for path in report.copies:
+        print(f"  {path}")
 
 
 # -- the report ------------------------------------------------------------------------------------------------------
@@ -260,6 +281,19 @@ def _waited(times: Times, t: Mapping[str, str]) -> str:
     if times.count < 2:
         return times.median or t["none"]
     return f"{t['half'] % times.median}, {t['most'] % times.p90}"
+
+
+# -- the log ---------------------------------------------------------------------------------------------------------
+
+
+def log_to_stderr(level: int, zone: ZoneInfo) -> None:
+    """The daemon's log, with times in the collective's zone, as `status` and the mails have them."""
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
+    formatter.converter = lambda seconds: datetime.fromtimestamp(seconds or 0, zone).timetuple()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("imapclient").setLevel(logging.WARNING)
 
 
 # -- bars ------------------------------------------------------------------------------------------------------------

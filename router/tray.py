@@ -146,7 +146,7 @@ def _latest_ended(store: Store) -> list[Lead]:
 def _card(lead: Lead, house: House, world: World, tongue: Tongue, language: str) -> Card:
     brief = replace(lead, text=lead.text[:TEXT], letters=())
     shown = show_lead(brief, world, house, language, withheld=True)
-    timer = min(lead.timers, key=lead.due_at, default="") if lead.is_open else ""
+    timer = lead.next_timer if lead.is_open else ""
     due = lead.due_at(timer) if timer else None
     return Card(
         lead=shown,

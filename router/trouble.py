@@ -19,6 +19,7 @@ log = logging.getLogger("router")
 
 BACK_OFF = tuple(timedelta(seconds=n) for n in (1, 2, 5, 10, 30, 60, 120, 300))
 LONG_BACK_OFF = timedelta(minutes=1)  # at least, where a person must mend it: servers lock accounts that knock often
+LOGGED_EVERY = timedelta(hours=1)  # trouble that goes on for the same reason; at once when the reason changes
 ALERT_AFTER = timedelta(minutes=5)  # trouble that has lasted this long is the operator's to know; a hiccup is nobody's
 OK = "ok"
 TOLD = "imap-down"  # the note that the operator knows: since when mail has not been read, in ISO 8601
@@ -44,6 +45,7 @@ class Trouble:
     told: bool = False  # the operator has a mail
     tries: int = 0
     again: datetime | None = None
+    logged: tuple[str, datetime] | None = None  # the reason that stands in the log last, and when
 
 
 class Troubles:
@@ -80,7 +82,7 @@ class Troubles:
         pause = BACK_OFF[min(trouble.tries, len(BACK_OFF) - 1)]
         trouble.again = now + (pause if retry else max(pause, LONG_BACK_OFF))
         trouble.reason, trouble.tries = reason, trouble.tries + 1
-        log.warning("mail cannot be read: %s", reason)
+        self._log("mail cannot be read: %s", trouble)
 
     def imap_rests(self) -> timedelta:
         """How long the mail server is still left in peace: at most the longest pause, whatever the clock did."""
@@ -122,9 +124,9 @@ class Troubles:
             self._smtp_back()
         elif self.smtp is None:
             self.smtp = Trouble(self._clock(), state)
-            log.warning("mail cannot leave: %s", state)
-        else:
+        if self.smtp is not None:
             self.smtp.reason = state
+            self._log("mail cannot leave: %s", self.smtp)
 
     def _smtp_back(self) -> None:
         trouble, self.smtp = self.smtp, None
@@ -135,6 +137,13 @@ class Troubles:
             self._alert("smtp-back", f"mail leaves again; since {trouble.since:%H:%M} UTC: {trouble.reason}")
 
     # -- both --------------------------------------------------------------------------------------------------------
+
+    def _log(self, words: str, trouble: Trouble) -> None:
+        """Once for each reason, and now and then while it lasts: not at each of a thousand tries."""
+        now, (reason, at) = self._clock(), trouble.logged or ("", trouble.since)
+        if trouble.reason != reason or now - at >= LOGGED_EVERY:
+            log.warning(words, trouble.reason)
+            trouble.logged = (trouble.reason, now)
 
     def watch(self) -> None:
         """One alert for a mailbox that has not been read for so long."""

@@ -92,10 +92,9 @@ def parse_span(text: str) -> Span:
     if not found:
         raise ValueError(f'"{text}" is no duration; write it as "1 working day", "4 working hours" or "30 seconds"')
     amount, working, unit = int(found[1]), bool(found[2]), found[3].lower()
-    allowed = WORKING_UNITS if working else tuple(UNITS)
-    if unit not in allowed:
-        units = ", ".join(f"{'working ' * working}{name}s" for name in allowed)
-        raise ValueError(f'"{text}" is no duration: the unit must be one of {units}')
+    if unit not in (WORKING_UNITS if working else UNITS):
+        plain, worked = (", ".join(f"{name}s" for name in names) for names in (UNITS, WORKING_UNITS))
+        raise ValueError(f'"{text}" is no duration: the unit must be one of {plain}, or of working {worked}')
     return Span(amount, unit, working)
 
 
@@ -253,12 +252,13 @@ class Calendar:
         return f"{said} ({name if name[:1].isalpha() else f'UTC{name}'})"
 
     def say_age(self, worked: timedelta, language: str = "en") -> str:
-        """Working time for people: "40 seconds", "3 working hours", "1 working day 4 hours"; rounded down."""
+        """Working time for people: "40 working seconds", "3 working hours", "1 working day 4 hours"; rounded down."""
         worked = max(worked, NOTHING)
         days, rest = divmod(worked, self.day_length)
         hours = rest // UNITS["hour"]
         if not days and not hours:
-            return say_span(timedelta(seconds=int(rest.total_seconds())), language)
+            unit = "minute" if not rest or rest >= UNITS["minute"] else "second"
+            return say_span(Span(rest // UNITS[unit], unit, working=True), language)
         said = [Span(days, "day", True)] if days else []
         if hours and days < 3:
             said.append(Span(hours, "hour", working=not days))

@@ -430,7 +430,8 @@ def test_a_syntax_error_is_one_sentence_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(file)
     (fault,) = caught.value.faults
-    assert str(file) in fault and "line 2" in fault and "\n" not in fault
+    assert caught.value.where == str(file), "which is said once, in front"
+    assert fault.startswith("is not TOML: ") and "line 2" in fault and "\n" not in fault
 
 
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:

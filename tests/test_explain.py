@@ -21,11 +21,11 @@ KINDS = frozenset({
 MOST = 200  # files of one call
 
 
-def explain(folder: Path, *words: str, typed: str = "") -> list[dict[str, Any]]:
+def explain(folder: Path, *words: str, typed: str = "", status: int = 0) -> list[dict[str, Any]]:
     config = folder / "config.toml"
     config.write_text(MINIMAL)
     done = CliRunner().invoke(app, ["explain", "--json", "--config", str(config), *words], input=typed)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == status, done.output
     return [json.loads(line) for line in done.stdout.strip().split("\n")]
 
 
@@ -50,7 +50,8 @@ def test_the_reason_of_a_reply_names_the_words_and_the_line_of_the_cut(tmp_path:
 
 def test_files_that_are_no_mails_are_answered_too(tmp_path: Path) -> None:
     (tmp_path / "empty.eml").write_bytes(b"")
-    answers = explain(tmp_path, str(tmp_path / "none.eml"), str(tmp_path), str(tmp_path / "empty.eml"), MAILS[0])
+    files = (str(tmp_path / "none.eml"), str(tmp_path), str(tmp_path / "empty.eml"), MAILS[0])
+    answers = explain(tmp_path, *files, status=1)
     assert [answer["kind"] for answer in answers[:3]] == ["unreadable"] * 3
     assert all("\n" not in answer["reason"] for answer in answers)
     assert answers[3]["kind"] != "unreadable"

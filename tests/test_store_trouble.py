@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from router import cli, journal_files, journal_lines
+from router.check import Checked, run_checks
+from router.config import load
 from router.journal_files import Disk
 from router.store import Store
 from tests.house import Running
@@ -60,11 +62,14 @@ def gone(house: Running) -> None:
 
 
 class ReadOnly(Disk):
-    """A file system that was mounted read-only: it refuses root as well."""
+    """A file system that was mounted read-only, or somebody else's folder: it refuses root as well."""
+
+    def __init__(self, code: int = errno.EROFS) -> None:
+        self.code = code
 
     def open(self, path: Path, flags: int) -> int:
         if flags & (os.O_WRONLY | os.O_RDWR):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+            raise OSError(self.code, os.strerror(self.code))
         return super().open(path, flags)
 
 
@@ -96,4 +101,20 @@ def test_a_read_only_folder_is_one_sentence(
     house: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(journal_files, "disk", ReadOnly())
-    assert "run this as the user who owns" in run(house, monkeypatch, capsys)
+    assert "mount its disk for writing" in run(house, monkeypatch, capsys)
+
+
+def test_check_finds_a_folder_in_which_nothing_can_be_written(house: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUN_PASSWORD", house.password)
+
+    def store() -> Checked:
+        (found,) = (check for check in run_checks(load(house.config)) if check.name == "store")
+        return found
+
+    before = sorted(house.store_path.parent.iterdir())
+    assert store().fine
+    assert sorted(house.store_path.parent.iterdir()) == before, "it leaves nothing behind"
+    for code, advice in ((errno.EROFS, "mount its disk for writing"), (errno.EACCES, "the user who owns")):
+        monkeypatch.setattr(journal_files, "disk", ReadOnly(code))
+        found = store()
+        assert not found.fine and os.strerror(code) in found.says and advice in found.says

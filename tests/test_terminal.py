@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from router import progress, terminal
+from router import cli, progress, terminal
+from router.check import run_checks
 from router.compose import LANGUAGES
 from router.config import load
 from router.counter import Sorry, ask_daemon, open_office
 from router.decision import Decision
-from router.lead import Event, Lead
+from router.lead import Claim, Event, Lead, Status
 from router.office import NotDone
 from router.report import report
 from router.store import Store
@@ -222,6 +223,148 @@ def test_what_is_not_done_is_an_error_with_its_reason(config: Path) -> None:
             ask_daemon(settings, request)
         assert caught.value.status == 1
     assert not isinstance(ask_daemon(settings, {"do": "say", "lead": 1, "words": "mine", "as": "anna"}), NotDone)
+
+
+def test_a_typed_word_is_answered_as_by_mail(config: Path) -> None:
+    """No code of the protocol reaches the screen: what was understood, when it takes effect, or why it was refused."""
+    wanted = lead(3, 1, owner="anna", claims=(Claim("bo", NOW, "mine"),))
+    taken = lead(2, 1, owner="anna", status=Status.TAKEN, team=("anna",), taken_at=NOW)
+    _keep(config, lead(1, 1, owner="anna"), taken, wanted)
+    settings = load(config)
+
+    def say(number: int, words: str) -> str:
+        try:
+            return ask_daemon(settings, {"do": "say", "lead": number, "words": words, "as": "anna"})
+        except Sorry as sorry:
+            assert sorry.status == 1
+            return f"sorry: {sorry}"
+
+    unclear = say(1, "dance")
+    assert unclear.startswith("sorry: “dance” is none of the words that work, so nothing has changed.")
+    assert "  mine – you would like to take it" in unclear.splitlines()
+    assert "Noted: you would like it" in say(1, "mine")
+    refused = say(3, "throw")
+    assert refused.startswith("sorry: ") and "not possible while somebody wants it" in refused
+    assert "claims-stand" not in refused
+    eaten = say(2, "eaten")
+    assert "It is closed" in eaten and "undo" in eaten, "it says when the word takes effect"
+    assert say(2, "note call them on Monday") == "bun 2: notes – call them on Monday"
+
+
+# -- the store's files -----------------------------------------------------------------------------------------------
+
+
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+    """What `bun-router WORDS…` ends with, and what it says."""
+    monkeypatch.setattr(sys, "argv", ["bun-router", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+def test_a_lost_key_stops_what_writes_until_somebody_decides(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new key made in silence would take every answer to an older mail for a stranger's."""
+    _keep(config, lead(1, 1, owner="anna"))
+    settings, key = load(config), config.with_name("buns.json.key")
+    old = key.read_bytes()
+    key.unlink()
+    lost = f"has 1 leads, but its key {key} is missing; restore it from the backup"
+    found = {check.name: check for check in run_checks(settings)}
+    assert not found["key"].fine and lost in found["key"].says
+    for words in (("run", "--once"), ("do", "1", "mine", "--as", "anna"), ("digest", "--send")):
+        monkeypatch.setenv("BUNS_PASSWORD", "secret")
+        status, _, said = command(capsys, monkeypatch, *words, "--config", str(config))
+        assert status == 1 and lost in said and said.count("\n") == 1, said
+        assert not key.exists()
+    assert command(capsys, monkeypatch, "status", "--config", str(config))[0] == 0, "looking needs no key"
+    status, said, _ = command(capsys, monkeypatch, "store", "new-key", "--config", str(config))
+    assert status == 0 and "Lost with the old one" in said
+    assert key.read_bytes() != old and key.stat().st_mode & 0o777 == 0o600
+    assert command(capsys, monkeypatch, "do", "1", "mine", "--as", "anna", "--config", str(config))[0] == 0
+    made = key.read_bytes()
+    status, _, said = command(capsys, monkeypatch, "store", "new-key", "--config", str(config))
+    assert status == 1 and "nothing was changed" in said and key.read_bytes() == made
+
+
+def test_a_repair_says_in_words_what_it_kept_and_dropped(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _keep(config, lead(1, 1))
+    status, said, _ = command(capsys, monkeypatch, "store", "repair", "--config", str(config))
+    assert status == 0 and said.startswith("The store is whole, nothing was changed: ")
+    journal = config.with_name("buns.json.journal")
+    content = bytearray(journal.read_bytes())
+    content[-20] ^= 1
+    journal.write_bytes(content + content)
+    status, said, _ = command(capsys, monkeypatch, "store", "repair", "--config", str(config))
+    lines = said.splitlines()
+    assert status == 0 and re.fullmatch(r"\d+ documents kept \(.*\); \d+ pieces? dropped:", lines[0])
+    assert any(line.startswith("  buns.json.journal: ") for line in lines)
+    assert any(line.endswith("buns.json.journal.damaged-1") for line in lines)
+    assert "RepairReport" not in said
+
+
+# -- what is typed wrongly -------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_opened_ends_with_status_1(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = config.with_name("a.eml")
+    mail.write_bytes(b"From: a@b.example\r\nSubject: x\r\n\r\nHello\r\n")
+    named = ("--config", str(config))
+    assert command(capsys, monkeypatch, "explain", str(mail), *named)[0] == 0
+    status, said, _ = command(capsys, monkeypatch, "explain", str(mail), "nosuch.eml", *named)
+    assert status == 1 and "No such file" in said and "a@b.example" in said
+    status, said, _ = command(capsys, monkeypatch, "explain", str(config.parent), *named)
+    assert status == 1 and "it is a folder; name the mails in it" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("show", "x"), "“x” is no number"),
+        (("status", "--config", "nowhere.toml"), "nowhere.toml: cannot be read: No such file or directory; "),
+        (("--config", "nowhere.toml", "status"), '"bun-router init --config nowhere.toml" writes one'),
+        (("status", "--config", "bad.toml"), "bad.toml: is not TOML: "),
+        (("status", "--config", "."), "name the file in it, as in --config config.toml"),
+    ],
+)
+def test_what_is_typed_wrongly_is_one_plain_sentence(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.toml").write_text("x =")
+    status, _, told = command(capsys, monkeypatch, *words)
+    assert status == 2 and said in told and told.count("\n") == 1, told
+    assert told.count(words[-1]) <= 2
+
+
+def test_the_configuration_may_be_named_before_the_command_and_the_version_be_asked_as_an_option(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _keep(config, lead(1, 1))
+    for words in (("status",), ("quarantine",), ("quarantine", "list")):
+        before = command(capsys, monkeypatch, "--config", str(config), *words)
+        assert before[0] == 0 and before[1] == command(capsys, monkeypatch, *words, "--config", str(config))[1]
+    assert command(capsys, monkeypatch, "quarantine", "--json", "--config", str(config))[1] == "[]\n"
+    assert command(capsys, monkeypatch, "--version")[:2] == command(capsys, monkeypatch, "version")[:2]
+
+
+def test_the_close_of_an_open_window_is_what_comes_next(tmp_path: Path) -> None:
+    at = NOW + timedelta(hours=5)
+    assert lead(1, 1, timers={"cool": at, "window": at}).next_timer == "window"
+    assert lead(1, 1, timers={"cool": at, "undo": NOW, "window": at}).next_timer == "undo"
+    assert lead(1, 1, timers={"cool": at}).next_timer == "cool"
+    held = lead(1, 1, timers={"cool": at, "window": at}, hold_until=at + timedelta(hours=1))
+    assert held.next_timer == "window", "no second call before the window has closed"
 
 
 def test_the_real_command_on_a_real_terminal_of_80_columns(config: Path) -> None:

@@ -115,6 +115,19 @@ def test_a_full_disk_that_stopped_the_sending_too_has_one_all_clear(watch: Watch
     assert watch.said == ["disk-back"]
 
 
+def test_the_log_names_a_reason_once_and_again_now_and_then(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    for reason in ("refused", "refused", "wrong password", "wrong password"):
+        watch.troubles.imap_down(reason, retry=True)
+        watch.troubles.smtp_is(f"paused: {reason}")
+    said = [record.getMessage() for record in caplog.records]
+    assert [each.rpartition(": ")[2] for each in said] == ["refused", "refused", "wrong password", "wrong password"]
+    caplog.clear()
+    for _ in range(30):
+        watch.passes(timedelta(minutes=5))
+        watch.troubles.imap_down("wrong password", retry=True)
+    assert len(caplog.records) == 2, "once an hour while it lasts"
+
+
 def test_a_restart_means_neither_a_second_alert_nor_a_missing_all_clear(watch: Watch) -> None:
     watch.troubles.imap_down("gone", retry=True)
     watch.passes(ALERT_AFTER)

@@ -59,6 +59,11 @@ def test_what_is_no_span_is_one_sentence(text: str) -> None:
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 150
 
 
+def test_a_unit_that_is_none_is_answered_with_all_that_are() -> None:
+    with pytest.raises(ValueError, match=r"seconds, minutes, hours, days, weeks, or of working seconds, .*, days"):
+        parse_span("1 workday")
+
+
 units = st.sampled_from(["second", "minute", "hour", "day"])
 spans = st.builds(Span, st.integers(0, 999_999), units, st.booleans())
 
@@ -421,13 +426,14 @@ def test_plain_time_is_said_in_its_two_largest_units() -> None:
 @pytest.mark.parametrize(
     ("worked", "said"),
     [
-        (timedelta(seconds=40.9), "40 seconds"),
-        (timedelta(minutes=59, seconds=30), "59 minutes 30 seconds"),
+        (timedelta(seconds=40.9), "40 working seconds"),
+        (timedelta(minutes=59, seconds=30), "59 working minutes"),
         (timedelta(hours=3, minutes=59), "3 working hours"),
         (timedelta(hours=8), "1 working day"),
         (timedelta(hours=12), "1 working day 4 hours"),
         (timedelta(hours=8 * 5 + 4), "5 working days"),
-        (timedelta(hours=-1), "0 seconds"),
+        (timedelta(0), "0 working minutes"),
+        (timedelta(hours=-1), "0 working minutes"),
     ],
 )
 def test_an_age_is_said_in_working_days_rounded_down(worked: timedelta, said: str) -> None:
