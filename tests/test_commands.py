@@ -172,6 +172,14 @@ def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
         "I'll take it, the old zebra",  # a noun that follows says what
         "One zebra left, I'll take it",
         "Neem hem dan, Anna",
+        "Alle vil have den her",  # without a comma, who is called is who wants it
+        "Guys will take it",
+        "Klient chce to",  # without its accent the third person is written as the first
+        "Si me lo quedo yo",  # and "yes" as "if"
+        "Y si me lo quedo yo",
+        "Jag sa min",  # and "so" as "said"
+        "Later i take the train and i claim this bun",  # "i" is "and" in Polish
+        "La prossima volta sono disponibile e lo prendo volentieri",
         "Ich nehme, was übrig bleibt",  # a clause that says of what
         "Biorę to, jak leci",
         "Jag gör det nu, rapporten alltså",  # what one does may be anything, and here it is

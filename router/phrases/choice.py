@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from router.phrases.book import OWN
 from router.phrases.sight import MOST_LEADS, NO_VERBS, OPEN, TALK, Found, Sight, command_of
 from router.phrases.words import COMMA, NONE, QUESTION
 
@@ -103,13 +104,29 @@ def _behind_statement(sight: Sight, open_: bool) -> Found | None:
         if line.breaks[place - 1] == QUESTION or not _QUOTING.isdisjoint(line.gap(place - 1)):
             return None
         parted = line.breaks[place - 1] != NONE
-        found = _command_at(sight, place) if parted or (safe >= 0 and sight.may_follow(place)) else None
-        closes = found and (_closes_statement(sight, found) or _is_continued(sight, safe, found))
-        if found and safe >= 0 and closes and _is_plain(sight, found, ()):
+        found = _command_at(sight, place) if parted or (safe >= 0 and sight.may_follow(place, spoken)) else None
+        told = found is not None and safe >= 0 and _is_told(sight, safe, found)
+        if found and told and _is_plain(sight, found, ()) and not _is_promised(sight, first, found):
             return None if _is_consequence(sight, first, found) else found
         if found and parted and not open_ and _stands_alone(sight, first, found):
             return found
     return None
+
+
+def _is_told(sight: Sight, safe: int, found: Found) -> bool:
+    """Whether `found` closes a statement of its own language with a safe word at `safe`: "I have time so I take it".
+
+    "i" is "and" in Polish, "on" is "is" in Finnish.
+    """
+    joining = sight.tongues(found) if OWN in found.languages else found.languages | {"en"}
+    safely = sight.says(safe, sight.book.safe, sight.tongues(found)) and sight.may_follow(found.start, joining)
+    return safely and (_closes_statement(sight, found) or _is_continued(sight, safe, found))
+
+
+def _is_promised(sight: Sight, first: int, found: Found) -> bool:
+    """Whether the statement begins with a time to come: "La prossima volta ho tempo e lo prendo"."""
+    opening = sight.remarks(found, first, found.start)
+    return any(place == 0 and kind == "later" for place, kind, _ in opening)
 
 
 def _behind_but(sight: Sight) -> Found | None:
@@ -210,8 +227,10 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
     ends: dict[int, frozenset[str]] = {}
     whole = frozenset({"chat", "topic", *_PREPARING})
     for found in sight.phrases(place):
-        if found.label == "greeting" and not line.ends_at(found.end) and _is_address(sight, place, found.end):
+        if found.label in ("greeting", "lead") and not line.ends_at(found.end) and _is_address(sight, place, found.end):
             continue  # "du vil have den", "alle vil have den"
+        if not line.ends_at(found.end) and _may_condition(sight, place, found):
+            continue  # "si me lo quedo": without a comma no "sí"
         if found.label in ("greeting", "lead", "yes") or (found.label in whole and line.ends_at(found.end)):
             ends[found.end] = ends.get(found.end, frozenset()) | found.languages
             called = sight.after_greeting(found.end) if found.label == "greeting" else found.end
@@ -223,6 +242,13 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
         if line.ends_at(end):
             ends[end] = ends.get(end, frozenset())
     return sorted(ends.items(), key=lambda each: -each[0])
+
+
+def _may_condition(sight: Sight, place: int, found: Found) -> bool:
+    """Whether the words of `found` are a condition as they are written, in its languages: "si" for "sí"."""
+    remarks = sight.book.remarks_in(sight.line.keys[place : found.end], found.languages)
+    stretched = len(sight.line.written(place)) > len(sight.line.words[place])  # "siii"
+    return not stretched and any(kind == "if" for _, kind, _ in remarks)
 
 
 def _is_address(sight: Sight, place: int, end: int) -> bool:

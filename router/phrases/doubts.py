@@ -201,6 +201,9 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     anywhere = _ANYWHERE.get(found.verb, _ELSEWHERE)
     in_sentence = _IN_SENTENCE.get(found.verb, frozenset())
     kinds = set()
+    inside = sight.remarks(found, found.start, found.closed) if found.verb == "claim" and found.bare else []
+    if told := next((said for _, kind, said in inside if kind == "said"), ""):  # "Jag sa min"
+        return f"{_CALLED['said']} ({told!r})"
     for place, kind, said in sight.remarks(found, found.closed, len(sight.line)):
         kinds.add(kind)
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
@@ -219,8 +222,9 @@ def _after_comma(sight: Sight, found: Found, stop: int) -> str:
     if end >= len(line) or line.breaks[end - 1] != COMMA:
         return ""
     alone = found.label.endswith("-alone")
-    spoken = frozenset(sight.book.languages) if found.languages & {"en", OWN} else found.languages | {"en"}
-    harmless = sight.says(end, sight.book.safe, spoken) or sight.says(end, sight.book.reasons, found.languages)
+    harmless = sight.says(end, sight.book.safe, sight.tongues(found)) or sight.says(
+        end, sight.book.reasons, found.languages
+    )
     if not found.bare or (harmless and not alone) or sight.is_name(end):
         return ""
     clauses = [at for at in range(end, stop + 1) if line.breaks[at - 1] == COMMA] if alone else [end]

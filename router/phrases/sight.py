@@ -281,9 +281,12 @@ class Sight:
         readers = self._readers_at(place) if place < len(self.line) else ()
         return any(reader.member("cause", place) for reader in readers if reader.grammar.language in languages)
 
-    def may_follow(self, place: int) -> bool:
+    def tongues(self, found: Found) -> frozenset[str]:
+        """The languages that may stand beside `found`: its own and English; any beside an English keyword."""
+        return frozenset(self.book.languages) if found.languages & {"en", OWN} else found.languages | {"en"}
+
+    def may_follow(self, place: int, languages: frozenset[str]) -> bool:
         """Whether a new clause may begin at `place`: behind a comma or full stop, at "so", behind "and"."""
-        languages = frozenset(self.book.languages)
         return (
             self.line.breaks[place - 1] != NONE
             or self.says(place, self.book.hence, languages)
