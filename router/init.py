@@ -15,7 +15,7 @@ import os
 import shlex
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +31,7 @@ from router.oauth import SecretError
 from router.outbox import check_server
 from router.secret import read_named
 from router.settings import PORTS
-from router.start import make_inbox, server_of
+from router.start import make_inbox, read_templates, server_of
 from router.values import read_address, read_env_name, read_language
 from router.worktime import known_countries
 
@@ -135,7 +135,18 @@ def _addresses(value: str) -> tuple[str, ...]:
 
 
 def _languages(value: str) -> tuple[str, ...]:
-    return tuple(map(read_language, _needed(value).lower().replace(",", " ").split()))
+    wanted = tuple(map(read_language, _needed(value).lower().replace(",", " ").split()))
+    ours = read_templates(None).languages()
+    missing = [each for each in wanted if each not in ours]
+    if missing:
+        raise ValueError(f'There are no mails in "{missing[0]}"; write some of {", ".join(ours)}')
+    return wanted
+
+
+def _full_name(value: str) -> str:
+    if "@" in value:
+        raise ValueError("Write the name; the addresses are asked for next")
+    return value
 
 
 def _country(value: str) -> str:
@@ -151,7 +162,7 @@ def _ask_people(asker: Asker) -> Answers:
     question = "Your mailing list's address, where offers go (- writes to everybody one by one)"
     listed = asker.ask(question, "-", lambda value: "" if value == "-" else read_address(value))
     asker.say("\nThe colleagues who answer offers.")
-    colleagues = _ask_colleagues(asker, {address, listed})
+    colleagues = _ask_colleagues(asker, {address: "the shared address itself", listed: "the list's address"})
     keys = [each.key for each in colleagues]
 
     def keepers(value: str) -> tuple[str, ...]:
@@ -200,30 +211,31 @@ def _zone(value: str) -> str:
     return value
 
 
-def _ask_colleagues(asker: Asker, taken: set[str]) -> tuple[Colleague, ...]:
+def _ask_colleagues(asker: Asker, taken: Mapping[str, str]) -> tuple[Colleague, ...]:
+    """`taken`: what each address is that is no colleague's."""
     found: list[Colleague] = []
     while True:
-        name = asker.ask("A colleague's full name" + (" (Enter when all are named)" if found else ""), "", str)
+        name = asker.ask("A colleague's full name" + (" (Enter when all are named)" if found else ""), "", _full_name)
         if not name and found:
             return tuple(found)
         if not name:
             asker.say("  At least one is needed.")
             continue
 
-        free = _not_among(frozenset(taken))
+        free = _not_among(taken)
         addresses = asker.ask("  All addresses they write from, the one that gets mail first", "", free)
         skills = asker.ask("  Their skills, with commas between (- for none)", "-", _skills)
-        taken = taken | set(addresses)
+        taken = {**taken, **dict.fromkeys(addresses, f"{name}'s already")}
         found.append(Colleague(key_for(name, {each.key for each in found}), name, addresses, skills))
         asker.say(f"  {name} is “{found[-1].key}” in commands.")
 
 
-def _not_among(taken: frozenset[str]) -> Callable[[str], tuple[str, ...]]:
+def _not_among(taken: Mapping[str, str]) -> Callable[[str], tuple[str, ...]]:
     def read(value: str) -> tuple[str, ...]:
         addresses = _addresses(value)
         double = [each for each in addresses if each in taken]
         if double:
-            raise ValueError(f"{double[0]} is somebody's already")
+            raise ValueError(f"{double[0]} is {taken[double[0]]}")
         return addresses
 
     return read
@@ -239,28 +251,32 @@ def _skills(value: str) -> tuple[str, ...]:
 def _ask_wires(asker: Asker, answers: Answers, folder: Path) -> tuple[Login, Login, Trusted]:
     """Both connections, tried; asked for again while they do not work and the person wants to."""
     domain = answers.address.partition("@")[2]
-    imap_host, smtp_host = f"imap.{domain}", ""
+    asker.say("Microsoft 365 and Google want access tokens instead of a password: see “Access tokens” in the README.")
+    expected = Wire(f"imap.{domain}", PORTS["imap"]["tls"], "tls", answers.address)
     while True:
-        imap = _ask_login(asker, "imap", imap_host, answers.address, folder)
+        imap = _ask_login(asker, "imap", expected, folder)
         settings = _settings_of(replace(answers, imap=imap.wire, smtp=imap.wire), folder)
         fault, trusted = _try_imap(settings, imap, domain)
         if not _asks_again(asker, "IMAP", fault):
             break
-        imap_host = _place(imap.wire, "imap")
+        expected = imap.wire
     if not fault:
         trusted = _confirm_server(asker, trusted)
     asker.say("\nThe way out.")
-    smtp_host = imap.wire.host.replace("imap", "smtp", 1)
+    security = imap.wire.security
+    expected = Wire(imap.wire.host.replace("imap", "smtp", 1), PORTS["smtp"][security], security, imap.wire.user)
     while True:
-        smtp = _ask_login(asker, "smtp", smtp_host, imap.wire.user, folder, imap)
+        smtp = _ask_login(asker, "smtp", expected, folder, imap)
         settings = _settings_of(replace(answers, imap=imap.wire, smtp=smtp.wire), folder)
         if not _asks_again(asker, "SMTP", _try_smtp(settings, smtp)):
             return imap, smtp, trusted
-        smtp_host = _place(smtp.wire, "smtp")
+        expected = smtp.wire
 
 
-def _place(wire: Wire, section: str) -> str:
-    return wire.host if wire.port == PORTS[section][wire.security] else f"{wire.host}:{wire.port}"
+def _place(wire: Wire) -> str:
+    """The host, with its port where that does not follow from the security."""
+    usual = {ports[wire.security] for ports in PORTS.values()}
+    return wire.host if wire.port in usual else f"{wire.host}:{wire.port}"
 
 
 def _asks_again(asker: Asker, what: str, fault: str) -> bool:
@@ -279,17 +295,20 @@ def _asks_again(asker: Asker, what: str, fault: str) -> bool:
     return asker.ask("Answer these questions again, go on all the same, or stop (again, on, stop)", "again", read)
 
 
-def _ask_login(asker: Asker, section: str, host: str, user: str, folder: Path, other: Login | None = None) -> Login:
-    place = asker.ask(f"The {section.upper()} server, with :port where it is an unusual one", host, _host)
-    secure = asker.ask("TLS from the first byte, STARTTLS or none (tls, starttls, plain)", "tls", _security(place[0]))
+def _ask_login(asker: Asker, section: str, expected: Wire, folder: Path, other: Login | None = None) -> Login:
+    """`expected`: what was answered before, or is likely. `other`: the mailbox's login, which may serve here too."""
+    place = asker.ask(f"The {section.upper()} server, with :port where it is an unusual one", _place(expected), _host)
+    question = "TLS from the first byte, STARTTLS or none (tls, starttls, plain)"
+    secure = asker.ask(question, expected.security, _security(place[0]))
     port = place[1] or PORTS[section][secure]
+    user = expected.user or "-"
     login = asker.ask("The login" + (" (- sends without one)" if other else ""), user, _needed)
     if other and login == "-":
         return Login(Wire(place[0], port, secure, ""))
     if other and login == other.wire.user:
         return replace(other, wire=replace(other.wire, host=place[0], port=port, security=secure))
     name = PASSWORD_FILE if other is None else f"smtp-{PASSWORD_FILE}"
-    secret, password, file = _ask_secret(asker, name, folder)
+    secret, password, file = _ask_secret(asker, name, folder, _source_of(expected))
     return Login(Wire(place[0], port, secure, login, secret), password, file)
 
 
@@ -313,10 +332,12 @@ def _security(host: str) -> Callable[[str], str]:
     return read
 
 
-def _ask_secret(asker: Asker, name: str, folder: Path) -> tuple[tuple[str, str | tuple[str, ...]], str, str]:
+def _ask_secret(
+    asker: Asker, name: str, folder: Path, expected: str = "file"
+) -> tuple[tuple[str, str | tuple[str, ...]], str, str]:
     """(the configuration's key and value, the password, the file that it is to be written to)."""
     question = "Where is the password? file: you type it now; env NAME: a variable; command WORDS: what that prints"
-    kind, rest = asker.ask(question, "file", _source)
+    kind, rest = asker.ask(question, expected, _source)
     if kind == "file":
         target = rest or name
         if (folder / target).exists() and asker.ask(
@@ -333,6 +354,14 @@ def _ask_secret(asker: Asker, name: str, folder: Path) -> tuple[tuple[str, str |
     except SecretError as fault:
         asker.say(f"  {fault}.")
         return _ask_secret(asker, name, folder)
+
+
+def _source_of(wire: Wire) -> str:
+    """Where the password was said to be, as it is answered."""
+    key, value = wire.secret or ("password_file", "")
+    if key == "password_file":
+        return "file"
+    return f"env {value}" if key == "password_env" else f"command {shlex.join(value)}"
 
 
 def _read_secret(path: Path) -> str:
@@ -389,11 +418,12 @@ def _confirm_server(asker: Asker, found: Trusted) -> Trusted:
         return Trusted()
     default = "yes" if found.is_sure else "no"
     counted = f"{found.seen} of the {found.of} newest mails"
+    meaning = "(yes: colleagues whom it has authenticated are believed; no: they are known by personal reply addresses)"
     if found.exchange_online:
-        question = f"{counted} were checked by Exchange Online. Is that your own mail server?"
+        question = f"{counted} were checked by Exchange Online. Is that your own mail server? {meaning}"
     else:
         relays = f", and passes through {', '.join(found.relays)}" if found.relays else ""
-        question = f'{counted} were checked by "{found.authserv_id}"{relays}. Is that your own mail server?'
+        question = f'{counted} were checked by "{found.authserv_id}"{relays}. Is that your own mail server? {meaning}'
     return found if asker.ask(question, default, _yes_or_no) else Trusted()
 
 

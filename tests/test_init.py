@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import subprocess
 import sys
 import tomllib
@@ -88,6 +89,12 @@ def test_a_newcomer_gets_from_init_to_check_all_green_and_a_handled_request(hub:
     once = subprocess.run([*command, "run", "--once"], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert once.returncode == 0, once.stderr
     assert {mail.rcpt_tos[0] for mail in hub.outside} >= {"jo@acme.example", f"anna@{HOME}", f"bo@{HOME}"}
+    assert once.stdout == "", "in cron nobody is told of what went well"
+    mine, theirs = pty.openpty()
+    again = subprocess.run([*command, "run", "--once"], stdout=theirs, stderr=subprocess.PIPE, cwd=tmp_path, timeout=60)
+    os.close(theirs)
+    assert again.returncode == 0 and b"mails read: 0; mails sent: " in os.read(mine, 4096)
+    os.close(mine)
 
 
 def test_what_was_answered_stands_in_the_configuration(
@@ -108,8 +115,21 @@ def test_what_was_answered_stands_in_the_configuration(
 
 
 def test_wrong_answers_are_named_and_asked_again(hub: MailHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    collective = ["", "The Oven", "hello", SHARED, "english", "en", "crew", "-"]
-    people = ["", "Anna A", "x", SHARED, f"anna@{HOME}", "-", "Bo", f"anna@{HOME}", f"bo@{HOME}", "-", ""]
+    collective = ["", "The Oven", "hello", SHARED, "english", "xx", "en", "crew", "-"]
+    people = [
+        "",
+        f"anna@{HOME}",
+        "Anna A",
+        "x",
+        SHARED,
+        f"anna@{HOME}",
+        "-",
+        "Bo",
+        f"anna@{HOME}",
+        f"bo@{HOME}",
+        "-",
+        "",
+    ]
     roles = ["kim", "anna", "bo", "-", SHARED, f"ops@{HOME}", "Mars", "UTC", "Sweden", "SE"]
     wires = [
         "127.0.0.1:x",
@@ -128,7 +148,9 @@ def test_wrong_answers_are_named_and_asked_again(hub: MailHub, tmp_path: Path, m
     assert all(check.fine for check in checks)
     for each in (
         *("An answer is needed here", '"hello" is no mail address', '"english" is no language', "is no time zone"),
-        *("is somebody's already", "Write one or more of anna, bo", "the shared address itself", "is no country"),
+        *(f"anna@{HOME} is Anna A's already", "Write one or more of anna, bo", "is no country"),
+        *(f"{SHARED} is the shared address itself", "faults must reach a person elsewhere", "Write the name;"),
+        *('There are no mails in "xx"; write some of de, en, ',),
         *("is no server", "Write tls, starttls or plain", "Write file, env NAME", "It cannot be empty", "At least one"),
     ):
         assert each in said, each
@@ -140,10 +162,12 @@ def test_a_wrong_password_is_said_and_can_be_typed_again(
     hub: MailHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = [f"127.0.0.1:{hub.imap_port}", "plain", "hello", "file"]
-    given = [*COLLECTIVE, *place, f"wrong-{SECRET}", "again", *place, SECRET]
+    kept = ["", "", "", ""]  # server, security, login, source: what was answered before
+    given = [*COLLECTIVE, *place, f"wrong-{SECRET}", "again", *kept, SECRET]
     checks, said = founded(tmp_path / "c.toml", [*given, f"127.0.0.1:{hub.smtp_port}", "plain", ""], monkeypatch)
     assert all(check.fine for check in checks)
     assert "IMAP does not work: " in said and SECRET not in said
+    assert f"[127.0.0.1:{hub.imap_port}]" in said and "(tls, starttls, plain) [plain]" in said
     assert (tmp_path / "mail.password").read_text() == f"{SECRET}\n"
 
 
