@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
@@ -422,6 +423,19 @@ def test_settings_cannot_be_changed() -> None:
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/access-tokens.md"])
+def test_what_the_pages_tell_people_to_write_can_be_run_with(page: str) -> None:
+    """Each block of TOML in them, added to the least that is needed, is a configuration."""
+    text = (Path(__file__).parent.parent / page).read_text("utf-8")
+    blocks = re.findall(r"^ *```toml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 3
+    for block in blocks:
+        written = data(textwrap.dedent(block))
+        if {"oauth", "password_file"} & written["imap"].keys():
+            del written["imap"]["password_env"]
+        parse(written)
 
 
 def test_a_syntax_error_is_one_sentence_with_its_line(tmp_path: Path) -> None:

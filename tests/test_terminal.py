@@ -271,7 +271,7 @@ def test_a_lost_key_stops_what_writes_until_somebody_decides(
     settings, key = load(config), config.with_name("buns.json.key")
     old = key.read_bytes()
     key.unlink()
-    lost = f"has 1 leads, but its key {key} is missing; restore it from the backup"
+    lost = f"holds leads (1), but its key {key} is missing; restore it from the backup"
     found = {check.name: check for check in run_checks(settings)}
     assert not found["key"].fine and lost in found["key"].says
     for words in (("run", "--once"), ("do", "1", "mine", "--as", "anna"), ("digest", "--send")):
