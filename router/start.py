@@ -58,8 +58,8 @@ def lost_key(settings: Settings, leads: int) -> str:
     if path.exists() or not leads:
         return ""
     return (
-        f"the store {settings.store.path} holds leads ({leads}), but its key {path} is missing; restore it from the backup "
-        "(only if it is lost for good: `bun-router store new-key`, which says what is lost with it)"
+        f"the store {settings.store.path} holds leads ({leads}), but its key {path} is missing; restore it from the "
+        "backup (only if it is lost for good: `bun-router store new-key`, which says what is lost with it)"
     )
 
 
