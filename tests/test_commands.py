@@ -180,6 +180,12 @@ def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
         "Jag sa min",  # and "so" as "said"
         "Later i take the train and i claim this bun",  # "i" is "and" in Polish
         "La prossima volta sono disponibile e lo prendo volentieri",
+        "Mine, right",  # at the end of a line these ask
+        "Esse é meu, certo",
+        "Van mij, hè",
+        "moje, mam nadzieję",
+        "Biorę to zapytanie albo Anna",  # no adjective: "albo" is "or"
+        "Je prends la demande hier",
         "Ich nehme, was übrig bleibt",  # a clause that says of what
         "Biorę to, jak leci",
         "Jag gör det nu, rapporten alltså",  # what one does may be anything, and here it is

@@ -209,6 +209,8 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
         if kind in ("when", "later", "which") and place == 0 and found.verb == "claim" and same:
             return f"{_CALLED[kind]} ({said!r})"
+        if kind == "tag" and found.verb == "claim" and found.closed + place + 1 + said.count(" ") == len(sight.line):
+            return f"a question ({said!r})"
         if kind in anywhere or (kind in in_sentence and found.closed + place <= stop):
             return f"{_CALLED[kind]} ({said!r})"
     return "a second thought" if found.verb == "pass" and {"but", "able"} <= kinds else ""

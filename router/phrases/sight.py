@@ -24,6 +24,7 @@ TALK = TAILS | {"chat", "greeting"}
 _BARE = ("-short", "-alone", "-told")  # endings of labels: see en.toml
 _UNTRAILED = frozenset({"lead", "topic", "company"})  # nothing is asked of what follows these
 _ENDLESS = frozenset({"text", "message"})
+_TELLING = frozenset({"if", "not", "but", "maybe", "said", "when", "later"})  # kinds of remark that no adjective has
 _MOST_STRANGERS = 3  # words of unknown names after "Hi"
 
 
@@ -349,9 +350,14 @@ class Sight:
         elif name == "num":
             yield from (place + 1,) if line.words[place].isdigit() else ()
         elif name == "any":
-            yield from (place + 1,) if line.words[place] not in self.book.other else ()
+            yield from (place + 1,) if self._is_adjective(place) else ()
         elif name != "message" or line.words[place] not in self.book.no_message:
             yield len(line)
+
+    def _is_adjective(self, place: int) -> bool:
+        """Whether the word at `place` may be said of a bun: none of those that mean another one, and no remark."""
+        remarks = self.book.remarks_in(self.line.keys[place : place + 1], frozenset(self.book.remarks))
+        return self.line.words[place] not in self.book.other and not any(kind in _TELLING for _, kind, _ in remarks)
 
     def _date_end(self, place: int) -> Iterator[int]:
         line = self.line
