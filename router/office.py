@@ -43,7 +43,7 @@ _ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")  # of people, who are nobody's
 
 CARRY_CAP = 20 * 1024 * 1024  # bytes of attachments that go along with one mail
 CARRYING = frozenset({"request", "form", "forward", "post", "follow-up"})
-COUNTED_ON = frozenset({"handover", "word"})  # a colleague believes that the client has these
+COUNTED_ON = frozenset({"handover", "word", "unreachable"})  # somebody believes that these have been read
 TO_EVERYBODY = frozenset({"offer", "back", "second-call", "last-call", "gathered", "decide", "contest", "unless"})
 POISON_IN_A_ROW = 3
 ALERTS_A_DAY = 30

@@ -2,8 +2,9 @@
 
 Job: say of each mail about to leave whether it may. Past a bound, offers are gathered into one mail an hour and the
 rest of that kind stops. A robot that answers whatever it gets, and carries no sign of being one, would get a stranger's
-bound of mails every day for ever; so each day on which it was reached halves that bound for a month. Core: counts in,
-verdicts out; the store keeps the counts, so they survive a restart.
+bound of mails every day for ever; so each day on which it was reached halves that bound for a month. What goes to a
+client is never stopped for the sake of a colleague in copy. Core: counts in, verdicts out; the store keeps the counts,
+so they survive a restart.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def weigh(
     people = house.people_by_address
     for mail in mails:
         names = names_of(mail)
-        full = [n for n in names if count(n) + added.count(n) >= _bound(n, house, people, reached)]
+        stopping = [n for n in names if n not in mail.recipients[1:]] if mail.to == "client" else names
+        full = [n for n in stopping if count(n) + added.count(n) >= _bound(n, house, people, reached)]
         if mail.kind in UNBOUNDED or not full:
             go.append(mail)
             added += names
