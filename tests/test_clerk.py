@@ -104,7 +104,7 @@ def test_what_is_typed_at_the_router_is_said_in_the_persons_name_and_the_history
     office: Office = clerk.office
     answer = leave_request(office.store.path, {"do": "say", "lead": 1, "words": "mine", "as": "bo"})
     assert clerk.take_requests()
-    assert "claim" in answer.read_text()
+    assert "Noted: you would like it" in answer.read_text()
     lead = office.store.lead(1)
     assert lead is not None and lead.claimants == ("bo",)
     assert lead.events[-1].who == "operator, as bo"
