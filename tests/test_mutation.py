@@ -65,7 +65,7 @@ MUTANTS = [
     ("people.py", "if not house.rota:", "if True:"),
     (ANYTIME, "if steps.is_news(turn, steps.THE_CLIENT, reader):", "if True:"),
     (ANYTIME, "    if lead.draft_kind and first:", "    if False:"),
-    (ANYTIME, "if cue.who == lead.owner != keeper and cue.line == \"unreachable\":", "if False:"),
+    (ANYTIME, "    if unheard and keeper != lead.owner and", "    if False and"),
     (STEPS, "    if turn.lead.stage == \"goodbye\":\n        turn.set(stage=\"cooling\"", "    if False:\n        turn.set(stage=\"cooling\""),
     (STEPS, "            turn.start(redraft=", "            turn.start(undone="),
     (ENDED, "    turn.stop(\"redraft\")", "    turn.stop(\"\")"),

@@ -428,8 +428,8 @@ def unreachable(turn: Turn) -> None:
         if steps.is_news(turn, steps.THE_CLIENT, reader):
             turn.tell("unreachable", [reader], reason=cue.text)
         return
-    keeper = turn.world.keeper
-    if cue.who == lead.owner != keeper and cue.line == "unreachable":  # nor can the owner hear that the client cannot
-        if steps.is_news(turn, steps.THE_CLIENT, keeper or "list"):
-            turn.tell_keeper("unreachable", reason="")
+    unheard = cue.who == lead.owner and cue.line == "unreachable"  # the owner cannot hear that the client cannot
+    keeper = turn.world.keeper or "list"
+    if unheard and keeper != lead.owner and steps.is_news(turn, steps.THE_CLIENT, keeper):
+        turn.tell_keeper("unreachable", reason="")
     steps.report_colleague(turn)
