@@ -156,3 +156,18 @@ def test_offers_past_a_bound_go_out_together_and_their_clocks_start(played: tupl
     leads = office.store.open_leads()
     assert all(lead.status == Status.OFFERED and "window" in lead.timers for lead in leads)
     assert set(MEMBERS) >= {lead.owner for lead in leads}
+
+
+def test_with_a_new_key_answers_to_older_mails_still_find_their_bun(tmp_path: Path) -> None:
+    """What `store new-key` says: by the number in the subject, and a client's by their own mail in the thread."""
+    play = Play(tmp_path)
+    office, reader = play.open(), Reader(play)
+    reader._act("acme -> hello: Rust review | Can one of you review our Rust code next week?", 1)
+    office.house = replace(office.house, ids=replace(office.house.ids, key=b"another" * 8))
+    office.forget_world()
+    reader._act("bo -> bun 1: mine", 2)
+    reader._act("acme -> bun 1: It is async code.", 3)
+    assert office.store.lead_numbers() == [1]
+    lead = office.store.lead(1)
+    assert lead is not None
+    assert lead.claimants == ("bo",) and [letter.who for letter in lead.letters] == ["client"]
