@@ -85,10 +85,10 @@ def make_new_key(settings: Settings) -> str:
     finally:
         store.close()
     return (
-        f"A new key is in {path}; back it up with the store. Lost with the old one: the reply addresses and Message-IDs "
-        "of mails sent so far. Answers to those find their bun by the number in the subject, as in [BUN 5], or by the "
-        "client's own mail in the thread; colleagues' words in them count once your mail server has authenticated them, "
-        "or once confirmed. Answers to newer mails are recognised as ever."
+        f"A new key is in {path}; back it up with the store. Lost with the old one: the reply addresses and "
+        "Message-IDs of mails sent so far. Answers to those find their bun by the number in the subject, as in "
+        "[BUN 5], or by the client's own mail in the thread; colleagues' words in them count once your mail "
+        "server has authenticated them, or once confirmed. Answers to newer mails are recognised as ever."
     )
 
 
