@@ -123,8 +123,13 @@ def refusal(error: OSError, path: Path, doing: str) -> StoreError:
 
 def not_kept(error: OSError, path: Path) -> StoreFull:
     """The sentence for a write that failed and left everything as it was."""
-    reason = error.strerror or str(error)
-    return StoreFull(f"Nothing could be written to {path} ({reason}); make room on its disk, or look at its health.")
+    advice = {
+        errno.ENOSPC: "make room on its disk",
+        errno.EDQUOT: "make room in this user's quota",
+        errno.EROFS: "its disk has become read-only: look at its health, then mount it for writing",
+        errno.EACCES: f"give {path.parent} back to the user who runs this",
+    }.get(error.errno or 0, "make room on its disk, or look at its health")
+    return StoreFull(f"Nothing could be written to {path} ({error.strerror or error}); {advice}.")
 
 
 @dataclass(frozen=True, slots=True)

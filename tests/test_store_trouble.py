@@ -104,6 +104,19 @@ def test_a_read_only_folder_is_one_sentence(
     assert "mount its disk for writing" in run(house, monkeypatch, capsys)
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.ENOSPC, "make room on its disk."),
+        (errno.EROFS, "has become read-only"),
+        (errno.EIO, "look at its health."),
+    ],
+)
+def test_what_cannot_be_written_while_it_runs_says_what_to_do(code: int, advice: str) -> None:
+    said = str(journal_files.not_kept(OSError(code, os.strerror(code)), Path("/srv/buns.json")))
+    assert os.strerror(code) in said and advice in said
+
+
 def test_check_finds_a_folder_in_which_nothing_can_be_written(house: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUN_PASSWORD", house.password)
 
