@@ -9,8 +9,7 @@ Invariants
   arguments, not what we posted; of the endpoint's answer only what it says of the error.
 - Secrets travel over https, or over http to loopback; a redirect is not followed.
 
-Leaves out: the first consent in a browser (the provider's own tools do that), and storing a refresh token that the
-endpoint has renewed: the newest is used while we live, the configured one after a restart.
+Leaves out: the first consent in a browser (the provider's own tools do that).
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import json
+import logging
 import math
 import os
 import ssl
@@ -32,6 +32,8 @@ from email.message import Message as Headers
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
+
+log = logging.getLogger("router")
 
 EARLY = 300.0  # seconds before its end from which a token is no longer used
 UNKNOWN_LIFE = 600.0  # seconds that a token lives whose source does not say
@@ -130,8 +132,12 @@ def from_refresh_token(
     *,
     scope: str = "",
     ca_file: Path | None = None,
+    keep: Callable[[str], None] = lambda renewed: None,
 ) -> Callable[[], Token]:
-    """Tokens from the provider's token endpoint (RFC 6749 section 6). Raises ValueError for one that is not https."""
+    """Tokens from the provider's token endpoint (RFC 6749 section 6). Raises ValueError for one that is not https.
+
+    A refresh token that the endpoint gives in place of ours is used from then on, and handed to `keep`.
+    """
     host = _endpoint_host(endpoint)
     renewed = [""]
 
@@ -146,10 +152,40 @@ def from_refresh_token(
         }
         answer = _post(endpoint, {key: value for key, value in form.items() if value}, secrets, ca_file)
         token = _read_token(answer, f"the token endpoint {host}")
-        renewed[0] = str(json.loads(answer).get("refresh_token") or renewed[0])
+        newer = str(json.loads(answer).get("refresh_token") or "")
+        if newer and newer != secrets[0]:
+            renewed[0] = newer
+            keep(newer)
         return token
 
     return fetch
+
+
+def keep_in(file: Path) -> Callable[[str], None]:
+    """Puts each newer secret into `file`, wholly or not at all, with the owner and the mode that it has.
+
+    Where that cannot be done the log says so: what the file holds is used again after a restart.
+    """
+
+    def keep(secret: str) -> None:
+        written = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        try:
+            was = file.stat()
+            fd = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(fd, "w", encoding="utf-8") as out:
+                os.fchmod(fd, was.st_mode & 0o777)
+                if os.geteuid() == 0:  # `check`, run by root, must not shut out the router's user
+                    os.fchown(fd, was.st_uid, was.st_gid)
+                out.write(f"{secret}\n")
+                out.flush()
+                os.fsync(fd)
+            written.replace(file)
+        except OSError as failure:
+            with suppress(OSError):
+                written.unlink()
+            log.warning("a renewed refresh token cannot be kept in %s (%s)", file, failure.strerror)
+
+    return keep
 
 
 def _endpoint_host(endpoint: str) -> str:

@@ -30,7 +30,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from router.oauth import AccessTokens, from_command, from_refresh_token
+from router.oauth import AccessTokens, from_command, from_refresh_token, keep_in
 from router.secret import read_named
 from router.values import (
     plain,
@@ -182,7 +182,13 @@ class OAuth(Section):
         url, scope = ENDPOINTS.get(self.provider, ("", ""))
         endpoint = self.token_url or url.format(tenant=self.tenant)
         fetch = from_refresh_token(
-            endpoint, self.client_id, self.refresh_token, self.secret, scope=self.scope or scope, ca_file=ca_file
+            endpoint,
+            self.client_id,
+            self.refresh_token,
+            self.secret,
+            scope=self.scope or scope,
+            ca_file=ca_file,
+            keep=keep_in(self.refresh_token_file) if self.refresh_token_file else lambda renewed: None,
         )
         return AccessTokens(fetch)
 

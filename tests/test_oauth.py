@@ -15,7 +15,16 @@ from urllib.parse import parse_qs
 import pytest
 
 import router.oauth
-from router.oauth import AccessTokens, SecretError, Token, _read_token, from_command, from_refresh_token, read_secret
+from router.oauth import (
+    AccessTokens,
+    SecretError,
+    Token,
+    _read_token,
+    from_command,
+    from_refresh_token,
+    keep_in,
+    read_secret,
+)
 
 REFRESH, CLIENT = "refresh-me-7f3", "client-s3cret"
 
@@ -223,6 +232,36 @@ def test_a_renewed_refresh_token_is_used_from_then_on(endpoint: Endpoint) -> Non
     fetch()
     fetch()
     assert [form["refresh_token"] for form in endpoint.forms] == [REFRESH, "newer"]
+
+
+def test_a_renewed_refresh_token_is_kept_in_its_file_and_used_after_a_restart(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    file = tmp_path / "refresh.token"
+    file.write_text("first\n")
+    file.chmod(0o640)
+
+    def source() -> Callable[[], Token]:
+        return from_refresh_token(endpoint.url, "router", lambda: read_secret(file=file), keep=keep_in(file))
+
+    endpoint.gives(200, {"access_token": "abc", "expires_in": 3599, "refresh_token": "second"})
+    source()()
+    endpoint.gives(200, {"access_token": "abc", "expires_in": 3599})
+    source()()
+    assert [form["refresh_token"] for form in endpoint.forms] == ["first", "second"]
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["refresh.token"]
+
+
+def test_a_renewed_refresh_token_that_cannot_be_kept_is_logged_without_it(
+    endpoint: Endpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint.gives(200, {"access_token": "abc", "expires_in": 3599, "refresh_token": "second"})
+    fetch = endpoint.source(keep=keep_in(tmp_path / "gone" / "refresh.token"))
+    assert fetch().text == fetch().text == "abc"
+    assert [form["refresh_token"] for form in endpoint.forms] == [REFRESH, "second"]
+    assert "cannot be kept in" in caplog.text
+    assert "second" not in caplog.text
 
 
 @pytest.mark.parametrize(
