@@ -46,6 +46,7 @@ HEAD_BYTES = 1_000_000  # of the header, and of the first text part, of a mail t
 # Maildir of 20,000 mails Dovecot takes about 0.1 s for a MOVE, whether it names one mail or 800.
 BATCH = 800
 SLICES = (0.1, 1.0, 30.0)  # seconds of waiting, one after another, after a pass that found something
+FILE_TRIES = 5  # while others take the same mails away
 SELECT_AGAIN = 600.0  # seconds after which a folder is selected anew: see _select
 LIST_AGAIN = 60.0  # seconds for which a folder that was not there is believed to be missing
 
@@ -359,17 +360,18 @@ class Inbox:
         return Filed(tuple(uid for uid in uids if uid in done), tuple(uid for uid in uids if uid not in done))
 
     def _file_batch(self, folder: str, uids: Sequence[int], to: str) -> list[int]:
-        """Those that were there and are filed now; once more where the target, or one of them, was gone."""
+        """Those that were there and are filed now; again where the target, or one of them, has just gone."""
         present = self._present(folder, uids)
-        try:
-            self._file_present(folder, present, to)
-        except InboxError as error:
-            if error.kind == "folder":
-                self._create(to)
-            elif "EXPUNGEISSUED" not in error.reason:
-                raise
+        for left in reversed(range(FILE_TRIES)):
+            try:
+                self._file_present(folder, present, to)
+                break
+            except InboxError as error:
+                if not left or (error.kind != "folder" and "EXPUNGEISSUED" not in error.reason):
+                    raise
+                if error.kind == "folder":
+                    self._create(to)
             present = self._present(folder, present)
-            self._file_present(folder, present, to)
         return present
 
     def _present(self, folder: str, uids: Sequence[int]) -> list[int]:
