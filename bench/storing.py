@@ -21,7 +21,7 @@ from router.config import load
 from router.journal import JournalDB
 from router.lead import Claim, Event, Lead, Status, to_doc
 from router.office import Office
-from router.start import house_of, read_templates
+from router.start import house_of, read_key, read_templates
 from router.store import Store, key_of
 from tests.house import Running
 
@@ -183,6 +183,7 @@ def memory(bench: Bench) -> list[Row]:
         with tempfile.TemporaryDirectory() as name:
             own = house(Path(name), bench, bench.user())
             fill(own.store_path, leads)
+            read_key(load(own.config).trust.key_file, make=True)
             peaks = [_peak(own) for _ in range(bench.rounds)]
             rows.append(Row(f"peak memory with {leads} leads, MB", tuple(peaks), reach))
             bench.tell(f"  {leads} leads: {max(peaks):.0f} MB")
