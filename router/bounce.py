@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from email.message import Message as ParsedMail
 from itertools import islice
 
-from flufl.bounce import all_failures
-
 from router.labels import tidy, unquote
 from router.message import Message
 from router.phrasebook import Phrases, fold, load_table
@@ -354,6 +352,8 @@ def _addresses_of_original(message: Message) -> list[str]:
 
 def _ask_flufl(message: Message) -> tuple[set[str], set[str]]:
     """The temporary and the permanent failures that flufl.bounce finds in a capped copy of the report."""
+    from flufl.bounce import all_failures  # here, since its expressions are a twentieth of a start
+
     copy = ParsedMail()
     for name in ("from", "to", "subject", "content-type", "return-path", "x-mailer"):
         if name in message.headers and name != "content-type":

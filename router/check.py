@@ -67,7 +67,7 @@ def _key(settings: Settings) -> str:
     path = settings.trust.key_file
     if not path.exists():
         made = _is_made(settings.store.path)
-        fault = lost_key(settings, len(Store(settings.store.path, read_only=True).lead_numbers()) if made else 0)
+        fault = lost_key(settings, Store(settings.store.path, read_only=True).count_leads() if made else 0)
         if fault:
             raise ValueError(fault)
         return f"{path} will be made at the first run; back it up with the store"
@@ -97,7 +97,7 @@ def _store(settings: Settings) -> str:
     if not _is_made(path):
         return f"{path} will be made at the first run"
     store = Store(path, read_only=True)
-    return f"{path}, {len(store.lead_numbers())} leads, {len(store.open_leads())} open"
+    return f"{path}, {store.count_leads()} leads, {len(store.open_leads())} open"
 
 
 def _is_made(store: Path) -> bool:

@@ -68,7 +68,7 @@ def open_office(settings: Settings, *, read_only: bool = False) -> Office:
 
 def _key_of(store: Store, settings: Settings, *, make: bool) -> bytes:
     """The store's key. One is made for a new store only: with another, no answer to an older mail is recognised."""
-    fault = lost_key(settings, len(store.lead_numbers())) if make else ""
+    fault = lost_key(settings, store.count_leads()) if make else ""
     if fault:
         raise Sorry(fault, 1)
     return read_key(settings.trust.key_file, make=make)

@@ -129,6 +129,9 @@ class Store:
         while len(self._cache) > LEADS_IN_MEMORY and not self._staging.puts:
             self._cache.pop(next(iter(self._cache)))
 
+    def count_leads(self) -> int:
+        return self._db.count("leads")
+
     def lead_numbers(self) -> list[int]:
         return [int(key) for key in self._db.keys("leads")]
 

@@ -124,7 +124,7 @@ def _columns(house: House, store: Store, world: World, tongue: Tongue, language:
         groups["offered" if lead.status == Status.DOUGH else str(lead.status)].append(lead)
     groups["ended"] = _latest_ended(store)
     counts = {key: len(leads) for key, leads in groups.items()}
-    counts["ended"] = len(store.lead_numbers()) - len(open_leads)
+    counts["ended"] = store.count_leads() - len(open_leads)
     return tuple(
         Column(key, tuple(_card(lead, house, world, tongue, language) for lead in leads), counts[key])
         for key, leads in groups.items()
