@@ -13,10 +13,12 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from router import __version__, terminal
 from router.check import run_checks
@@ -383,9 +385,13 @@ def quarantine_drop(number: Number, config: Config = None) -> None:
 
 
 @store_app.command("repair")
-def store_repair(config: Config = None) -> None:
+def store_repair(config: Config = None, as_json: Json = False) -> None:
     """Keep every whole record of a damaged store, and a copy of the original."""
-    terminal.print_repaired(repair(_settings(config).store.path))
+    report = repair(_settings(config).store.path)
+    if as_json:
+        print(json.dumps(asdict(report), default=str, ensure_ascii=False))
+    else:
+        terminal.print_repaired(report)
 
 
 @store_app.command("new-key")
@@ -444,6 +450,7 @@ def tray(
     out_file: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where the page goes.", show_default="[store] tray")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Every bun at a glance, as one HTML page."""
     from router.tray import write_tray
@@ -457,7 +464,8 @@ def tray(
         write_tray(path, office.house, office.store, world, office.templates)
     except OSError as error:
         raise Sorry(f"{path} cannot be written: {error.strerror}", 1) from None
-    print(path)
+    found = {"page": str(path), "open": len(office.store.open_leads()), "leads": office.store.count_leads()}
+    print(json.dumps(found, ensure_ascii=False) if as_json else path)
 
 
 @app.command()
@@ -492,16 +500,23 @@ def demo(
         Path, typer.Option("--out", help="Where the mails, the store and the tray page are left.")
     ] = Path("demo-out"),
     keep: Annotated[bool, typer.Option("--keep", help="Leave the mail server and the daemon up at the end.")] = False,
+    as_json: Json = False,
 ) -> None:
     """A small cast, an embedded mail server and the real daemon: the whole story in half a minute."""
     try:
         from router.demo import run_demo
     except ImportError as error:
         raise Sorry(f"the demo needs its extra packages ({error.name}); install bun-router[demo]") from None
+    if as_json and keep:
+        raise Sorry("choose one of --keep and --json")
     try:
-        status = run_demo(out_folder, keep, terminal.out)
+        status = run_demo(out_folder, keep, Console(quiet=True) if as_json else terminal.out)
     except ValueError as error:
         raise Sorry(str(error)) from None
+    if as_json:
+        _, office = _reading(out_folder / "config.toml")
+        leads = [lead_json(lead) for lead in office.store.leads()]
+        print(json.dumps({"as_it_should": not status, "leads": leads}, ensure_ascii=False))
     raise typer.Exit(status)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import re
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -385,3 +387,23 @@ def test_the_real_command_on_a_real_terminal_of_80_columns(config: Path) -> None
     plain = re.sub(r"\x1b\[[0-9;]*m", "", said.decode())
     assert "Subject" in plain and "lagersystem" in plain
     assert max(map(len, plain.splitlines())) <= 80
+
+
+def test_what_is_printed_can_be_had_as_json(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _keep(config, lead(1, 1, owner="anna"))
+    here, page = ("--json", "--config", str(config)), tmp_path / "tray.html"
+
+    def found(*words: str) -> Any:
+        status, out, _ = command(capsys, monkeypatch, *words)
+        assert status == 0
+        return json.loads(out)
+
+    assert found("tray", "--out", str(page), *here) == {"page": str(page), "open": 1, "leads": 1}
+    assert page.exists()
+    assert found("store", "repair", *here)["dropped"] == []
+    assert [each["id"] for each in found("status", *here)] == [1]
+    assert found("show", "1", *here)["id"] == 1
+    assert found("quarantine", *here) == []
+    assert found("digest", *here) and found("report", *here) and found("export", "leads", *here)
