@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from router import __version__, terminal
 from router.check import run_checks
@@ -510,7 +509,7 @@ def demo(
     if as_json and keep:
         raise Sorry("choose one of --keep and --json")
     try:
-        status = run_demo(out_folder, keep, Console(quiet=True) if as_json else terminal.out)
+        status = run_demo(out_folder, keep, terminal.nothing if as_json else terminal.out)
     except ValueError as error:
         raise Sorry(str(error)) from None
     if as_json:

@@ -44,6 +44,7 @@ BAR = 12  # cells of the longest bar in a table
 MARKED = {"ok": "[green]ok[/]   ", "wrong": "[red]WRONG[/]"}
 
 out = Console(highlight=False, soft_wrap=False)
+nothing = Console(quiet=True)  # for what is not to be seen
 
 
 # -- tables ----------------------------------------------------------------------------------------------------------
