@@ -463,8 +463,11 @@ def tray(
         write_tray(path, office.house, office.store, world, office.templates)
     except OSError as error:
         raise Sorry(f"{path} cannot be written: {error.strerror}", 1) from None
-    found = {"page": str(path), "open": len(office.store.open_leads()), "leads": office.store.count_leads()}
-    print(json.dumps(found, ensure_ascii=False) if as_json else path)
+    if as_json:
+        found = {"page": str(path), "open": len(office.store.open_leads()), "leads": office.store.count_leads()}
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        print(path)
 
 
 @app.command()

@@ -396,7 +396,7 @@ def facts_for(mail: Mail, envelope: Envelope, lead: Lead | None, world: World, h
         when=lambda moment: world.calendar.say(moment, language, world.now) if moment else "",
         latest=lambda moment: world.calendar.say(_round_up(moment), language, world.now) if moment else "",
         after=lambda term: world.after(world.now, getattr(world.terms, term)),
-        dries=world.dries(lead, world.after(world.now, world.terms.freshness)) if lead else None,
+        dries=lambda: world.dries(lead, world.after(world.now, world.terms.freshness)) if lead else None,
         span=lambda term: say_span(getattr(world.terms, term), language),
         first_come=not world.terms.window,
         over=lambda moment: moment is not None and moment <= world.now,

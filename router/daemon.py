@@ -25,6 +25,7 @@ from router.clerk import Clerk
 from router.config import Settings
 from router.decision import GONE
 from router.health import notify
+from router.inbox import BATCH as FILE_BATCH
 from router.inbox import Fetched, Inbox, InboxError, Met
 from router.journal import StoreError, StoreFull
 from router.office import Handled, Office
@@ -38,7 +39,6 @@ from router.verdict import INBOX, JUNK, SENT
 log = logging.getLogger("router")
 
 BATCH = 64  # mails under one fsync, when so many lie waiting
-FILE_BATCH = 800  # as many as one command of inbox.py names
 OTHERS_EVERY = timedelta(minutes=1)  # how often folders without IDLE are read
 DISK_AGAIN = 5.0  # seconds between two tries to write on a full disk
 

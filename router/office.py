@@ -206,9 +206,8 @@ class Office:
 
     def tell_anew(self) -> None:
         """What has waited in the outbox until it is hardly true any more is written as of now (staged)."""
-        world = self.world()
-        for row, number, mail in self.store.grown_old(world.now):
-            lead = self.store.lead(number)
+        for row, number, mail in self.store.grown_old(self.clock()):
+            world, lead = self.world(), self.store.lead(number)
             rows = self._compose(as_of_now(mail, lead, world), lead, world) if lead is not None else []
             self.store.write_anew(row, rows)
 

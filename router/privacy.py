@@ -82,9 +82,14 @@ def preview(office: Office, address: str) -> str:
 
 def _leads_of(office: Office, subject: Subject) -> tuple[list[Lead], list[Lead]]:
     """Those whose client the person is, and those that name them otherwise."""
-    leads = list(office.store.leads())
-    own = [lead for lead in leads if lead.client and lead.client in subject.addresses]
-    return own, [lead for lead in leads if lead not in own and _names(lead, subject)]
+    own: list[Lead] = []
+    others: list[Lead] = []
+    for lead in office.store.leads():
+        if lead.client and lead.client in subject.addresses:
+            own.append(lead)
+        elif _names(lead, subject):
+            others.append(lead)
+    return own, others
 
 
 def finish_erasing(office: Office) -> None:
