@@ -25,7 +25,7 @@ _QUESTION = re.compile(r"[?？](?:\s|$)")
 _LABELLED = re.compile(r"[ *_]{0,4}[^\W\d_][^:：@.!?]{0,30}[:：](?!//)")
 _LINKED = re.compile(r"@|https?://|www\.|mailto:")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_CONTACT = re.compile(r"@|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·](?!\s*\d)")
+_CONTACT = re.compile(r"\w@\w|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·](?!\s*\d)")
 
 
 def trim(lines: Sequence[str]) -> list[str]:
@@ -141,18 +141,21 @@ _PHONE_STARTS = tuple(sorted(mailwords.PHONE_STARTS))
 def is_signature_mark(lines: Sequence[str], at: int) -> bool:
     """Line `at` parts a signature or a footer from the text above it.
 
-    Two dashes always do. A long dash and a line of underscores (Mailman's, Outlook's, any rule of an HTML mail) do
-    unless the writer goes on below; any other rule only where a signature or small print follows.
+    Two dashes always do. A line of underscores (Mailman's, Outlook's, any rule of an HTML mail) does unless the writer
+    goes on below; any other rule only where a signature or small print follows, and a long dash only where the
+    signature says how to reach somebody: over a name alone it is a greeting's, which stays.
     """
     bare = lines[at].strip()
     if bare == "--":
         return True
-    drawn = bare in _LONG_DASHES or (len(bare) >= 10 and set(bare) == {"_"})
-    if not drawn and not is_rule(bare):
+    dash, drawn = bare in _LONG_DASHES, len(bare) >= 10 and set(bare) == {"_"}
+    if not dash and not drawn and not is_rule(bare):
         return False
     below = _up_to_small_print(lines, at + 1)
     if not below:
         return True
+    if dash:
+        return _signs(below, needs_contact=True)
     if drawn:
         return not _speaks(lines, at + 1)
     if bare[0] not in "-_—–":

@@ -223,7 +223,10 @@ def test_the_operators_own_banner_is_taken_off_however_it_is_wrapped() -> None:
     [
         "-- \nAnna\npass",
         "--\nAnna",
-        "—\nAnna",
+        "—\nAnna Berg\n+46 70 123 45 67",
+        "–\nAnna Berg, Example AB\nanna@example.org",
+        "—\nThis message is confidential and intended solely for the use of the individual to whom it is addressed."
+        " Please notify the sender of any error.",
         "---\nAnna Berg\nConsultant, Example AB",
         "-Anna Berg",
         "_______________________________________________\nconsultants mailing list\nhttps://lists.example.org/mailman/listinfo/x",
@@ -235,6 +238,11 @@ def test_the_operators_own_banner_is_taken_off_however_it_is_wrapped() -> None:
 )
 def test_signatures_footers_and_small_print_end_the_text(signature: str) -> None:
     assert new(f"ok then\n\n{signature}") == "ok then"
+
+
+@pytest.mark.parametrize("end", ["—\nAnna", "–\nAnna Berg\nBaker", "—\nAnna Berg\nBaker at the Example\n\n@anna"])
+def test_a_name_under_a_long_dash_greets_and_stays(end: str) -> None:
+    assert new(f"ok then\n\n{end}") == " ".join(f"ok then {end}".split())
 
 
 def test_small_print_above_the_text_is_passed_over() -> None:
