@@ -9,6 +9,7 @@ afterwards called by a number, so that the counts stay right.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,8 +33,13 @@ class Subject:
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """Their addresses and names, whole: ann@x.example is neither joann@x.example nor ann@x.example.net."""
-        words = sorted({*self.addresses, *self.names} - {""}, key=len, reverse=True)
+        """Their addresses and names, whole: ann@x.example is neither joann@x.example nor ann@x.example.net.
+
+        As they are, and as JSON has them: what is searched may be a line of a file.
+        """
+        known = {*self.addresses, *self.names} - {""}
+        escaped = {json.dumps(word, ensure_ascii=False)[1:-1] for word in known}
+        words = sorted(known | escaped, key=len, reverse=True)
         either = "|".join(map(re.escape, words)) or r"(?!)"
         return re.compile(rf"(?:(?<![\w.+-])|(?<=\\[nrt]))(?:{either})(?![\w-]|\.\w)", re.IGNORECASE)
 

@@ -34,7 +34,7 @@ ASIDE_KEPT = timedelta(days=60)
 ANSWER_KEPT = timedelta(days=1)
 LOOKED_INTO = 50_000_000  # bytes of a file beside the store that are searched
 ERASING = "erasing"  # the note that stands while the store's files still hold what was taken out
-_ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+")
+_ADDRESS = re.compile(r"(?:\"[^\"\n]{1,64}\"|[^\s@<>,;]+)@[^\s@<>,;]+")
 _RECORDS = ("seen", "aside", "held", "results", "said", "happiness")
 
 

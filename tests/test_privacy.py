@@ -218,6 +218,15 @@ def test_whoever_has_a_longer_address_or_name_is_left_alone(life: Life) -> None:
         assert pattern.search(text), text
 
 
+def test_an_address_with_a_space_in_quotes_is_forgotten_like_any_other(life: Life) -> None:
+    client = '"john doe"@x.example'  # RFC 5321 section 4.1.2: a quoted local part
+    life.mail(f"From: {client}", "Subject: Ovens", text=f"Can one of you help {client} in May?")
+    lead = next(each for each in life.store.leads() if each.subject == "Ovens")
+    assert lead.client == client
+    assert life.forget(client).startswith("erased from 1 leads")
+    assert files_with(life.play.folder, "john doe") == []
+
+
 @pytest.mark.parametrize("word", ["e", "ell", "falken.example", "@falken.example", "maria", ""])
 def test_what_is_no_address_and_nobodys_key_erases_nothing(life: Life, word: str) -> None:
     life.live()
