@@ -28,6 +28,9 @@ def find(sight: Sight) -> Found | None:
     if found.label == "yes":  # "Yes, I am free and would like to take it"
         claim = _behind_statement(sight, open_=True)
         return claim if claim and claim.verb == "claim" else found
+    if found.verb == "away":  # "I'm out until January, so pass"
+        behind = _find(sight, found.closed, 1) if found.closed < len(sight.line) else None
+        return behind if behind and behind.verb == "pass" else found
     if found.verb == "yield" and not found.captures:
         return _in_favour(sight, found) or found
     return found

@@ -140,7 +140,7 @@ def _strange(sight: Sight, found: Found) -> str:
         end = next((at for at in range(found.closed, len(line)) if _leaves(sight, found, at)), len(line))
         return _unknown(sight, found, [*range(found.start), *range(found.closed, end)])
     starts = {0, *(end for end, _ in lead_ends(sight, 0))}
-    told = any(sight.says(at, sight.book.safe, found.languages | {"en"}) for at in starts)
+    told = any(sight.says(at, sight.book.safe, found.languages | {"en"}) or _is_mine(sight, at) for at in starts)
     end = next((at + 1 for at in range(found.closed, len(line)) if line.breaks[at] != NONE), len(line))
     named = end - found.closed <= _NOUN and sight.says(found.closed, sight.book.articles, found.languages)
     before, behind = range(0 if told else found.start), range(found.closed, end if named else found.closed)
@@ -164,11 +164,20 @@ def _unknown(sight: Sight, found: Found, places: Sequence[int]) -> str:
     return f"a word that nobody knows ({line.written(min(unknown, key=len)[0])!r})" if rest and all(unknown) else ""
 
 
+def _is_mine(sight: Sight, place: int) -> bool:
+    """Whether the clause at `place` says of one word that it is the sender's own field: "Rust is my thing"."""
+    following = place + 1
+    talk = sight.labels(following) if following < len(sight.line) else ()
+    return any(label == "chat" and end - following >= _NOUN and sight.line.ends_at(end) for label, end in talk)
+
+
 def _leaves(sight: Sight, found: Found, place: int) -> bool:
-    """Whether the claim is left behind at `place`: a letter's closing begins there, or a new sentence about oneself."""
+    """Whether the claim is left behind at `place`: a closing or a signature begins there, or talk about oneself."""
     if sight.line.starts_sentence(place) and sight.says(place, sight.book.safe, found.languages | {"en"}):
         return True
     parted = sight.line.breaks[place - 1] != NONE
+    if parted and found.languages != {"de"} and sight.is_name(place):
+        return True
     return parted and any(label == "closing" for label, _ in sight.labels(place))
 
 
