@@ -15,6 +15,7 @@ from router.phrases.grammar import Grammar
 from router.phrases.words import MARK, fold, key, spellings, split_words
 
 _SLOT = re.compile(r"\{[\w-]+\}")
+_SEEN = ("soft", "time", "thin", "about", "cause", "self", "field")  # sets that are looked for in a line by themselves
 OWN = "own"  # the language of the operator's own phrases
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 _Remarks = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]  # first word -> (the words, kind of remark)
@@ -116,7 +117,7 @@ def _starters(grammars: Sequence[Grammar]) -> Mapping[str, tuple[int, ...]]:
     for place, grammar in enumerate(grammars):
         for word in {
             *grammar.openers,
-            *(word for name in ("soft", "time", "thin", "about", "cause") for word in grammar.beginnings(name)),
+            *(word for name in _SEEN for word in grammar.beginnings(name)),
         }:
             starters[word] = (*starters.get(word, ()), place)
     return starters

@@ -17,6 +17,7 @@ WITH_TEXT = frozenset({"warm", "send", "throw", "note"})
 HANDS = frozenset("🙋✋☝👆👍🖐✊🤚🙌👋")
 _NOUN = 3  # words: "the old zebra"
 _FAR = 16  # words behind an "if" that are looked at
+_SUBJECT = 6  # words of a clause in which its subject or its verb is looked for
 _QUERIES = frozenset({"status", "list", "help"})
 _AGAINST_CLAIM = frozenset({"pass", "yield", "release", "offer", "award", "throw", "undo"})
 _TALK = ("chat", "closing", "greeting", "lead")
@@ -24,6 +25,7 @@ _QUOTES = frozenset("\"“”„«»‘’'")
 
 # Kinds of remark that make a command unclear: anywhere behind it on the line, or in the same sentence.
 _ALL = frozenset({"if", "not", "but", "maybe", "said", "aside"})
+_UNTOLD = _ALL | {"address"}  # … that no plain clause about oneself holds
 _ANYWHERE = {"claim": _ALL, "yes": _ALL, "pass": frozenset({"if", "said"})}
 _ELSEWHERE = frozenset({"if", "maybe", "said"})
 _DENIED = ("eaten", "send", "join", "together", "award", "undo", "yield", "release")
@@ -132,19 +134,64 @@ def _names_a_noun(sight: Sight, found: Found) -> bool:
 def _strange(sight: Sight, found: Found) -> str:
     """A word that is in no table beside a claim of mere having or doing: nobody knows what is "mine", what I "do".
 
-    Later sentences of the same person do not count. Who says that he takes it has said so, whatever else he tells of
-    himself; but "one zebra left, I'll take it" and "I'll take it, the zebra" may be of something else, too.
+    Clauses about oneself and later sentences of the same person do not count. Who says that he takes it has said so,
+    whatever else he tells of himself; but "one zebra left, I'll take it" and "I'll take it, the zebra" may be of
+    something else, too.
     """
     line = sight.line
     if (found.bare and found.end - found.start == 1) or sight.holds("thin", found):
         end = next((at for at in range(found.closed, len(line)) if _leaves(sight, found, at)), len(line))
-        return _unknown(sight, found, [*range(found.start), *range(found.closed, end)])
+        return _unknown(sight, found, [*range(found.start), *_of_other_things(sight, found, end)])
     starts = {0, *(end for end, _ in lead_ends(sight, 0))}
     told = any(sight.says(at, sight.book.safe, found.languages | {"en"}) or _is_mine(sight, at) for at in starts)
     end = next((at + 1 for at in range(found.closed, len(line)) if line.breaks[at] != NONE), len(line))
     named = end - found.closed <= _NOUN and sight.says(found.closed, sight.book.articles, found.languages)
     before, behind = range(0 if told else found.start), range(found.closed, end if named else found.closed)
     return _unknown(sight, found, [*before, *behind])
+
+
+def _of_other_things(sight: Sight, found: Found, end: int) -> list[int]:
+    """The words behind `found` to before `end`, without the clauses about oneself."""
+    line, at = sight.line, found.closed
+    rest: list[int] = []
+    while at < end:
+        last = next(place for place in range(at, len(line)) if place + 1 == end or line.breaks[place] != NONE)
+        if not _tells_of_oneself(sight, found, at):
+            rest += range(at, last + 1)
+        at = last + 1
+    return rest
+
+
+def _tells_of_oneself(sight: Sight, found: Found, start: int) -> bool:
+    """Whether the clause at `start`, behind `found`, plainly tells of the sender: then any words may stand in it.
+
+    Its subject is a first person ("I know the nightingale"), or it calls something one's own field ("Rust is my
+    thing"). It holds no condition, doubt, negation, question, other person or reported speech. "My zebra" is no clause,
+    nor is "the zebra I painted".
+    """
+    line = sight.line
+    end = next((at + 1 for at in range(start, len(line)) if line.breaks[at] != NONE), len(line))
+    named = any(sight.known_name(at) and line.written(at)[0].isupper() for at in range(start, end))
+    if named or line.asks(start, end):
+        return False
+    return any(_tells_in(sight, found, tongue, start, end) for tongue in sight.tongues(found))
+
+
+def _tells_in(sight: Sight, found: Found, tongue: str, start: int, end: int) -> bool:
+    """As `_tells_of_oneself`, in the language `tongue`; one beside that of `found` has no word of that at its verb."""
+    book, keys = sight.book, sight.line.keys
+    head = range(start, min(end, start + _SUBJECT))
+    speaks = next((at for at in head if sight.member("self", at, tongue, found)), -1)
+    fields = [stop for at in head[1:] if (stop := sight.member("field", at, tongue, found))]
+    if speaks < 0 and not fields:
+        return False
+    remarks = book.remarks_in(keys[start:end], frozenset({tongue, "en"}))
+    if any(kind in _UNTOLD or (kind == "which" and not at) for at, kind, _ in remarks):
+        return False
+    if any(not _unknown(sight, found, range(stop, end)) for stop in fields):
+        return True
+    named = speaks > start and sight.says(start, book.articles, frozenset({tongue}))
+    return speaks >= 0 and not named and not _unknown(sight, found, range(start, speaks))
 
 
 def _unknown(sight: Sight, found: Found, places: Sequence[int]) -> str:
@@ -173,7 +220,9 @@ def _is_mine(sight: Sight, place: int) -> bool:
 
 def _leaves(sight: Sight, found: Found, place: int) -> bool:
     """Whether the claim is left behind at `place`: a closing or a signature begins there, or talk about oneself."""
-    if sight.line.starts_sentence(place) and sight.says(place, sight.book.safe, found.languages | {"en"}):
+    if sight.line.starts_sentence(place) and (
+        sight.says(place, sight.book.safe, found.languages | {"en"}) or _tells_of_oneself(sight, found, place)
+    ):
         return True
     parted = sight.line.breaks[place - 1] != NONE
     if parted and found.languages != {"de"} and sight.is_name(place):
@@ -233,8 +282,10 @@ def _after_comma(sight: Sight, found: Found, stop: int) -> str:
     if end >= len(line) or line.breaks[end - 1] != COMMA:
         return ""
     alone = found.label.endswith("-alone")
-    harmless = sight.says(end, sight.book.safe, sight.tongues(found)) or sight.says(
-        end, sight.book.reasons, found.languages
+    harmless = (
+        sight.says(end, sight.book.safe, sight.tongues(found))
+        or sight.says(end, sight.book.reasons, found.languages)
+        or _tells_of_oneself(sight, found, end)
     )
     if not found.bare or (harmless and not alone) or sight.is_name(end):
         return ""

@@ -156,6 +156,17 @@ class Sight:
             for end in reader.member(name, at)
         )
 
+    def member(self, name: str, place: int, tongue: str, found: Found) -> int:
+        """The end of the longest member of the set `name` of `tongue` at `place`; 0 when none begins there.
+
+        A word of the language of `found` is that: in "Moje, i zebra" the "i" is Polish.
+        """
+        word = self.line.words[place]
+        if tongue not in found.languages and any(word in vocabulary(language) for language in found.languages):
+            return 0
+        readers = (reader for reader in self._readers_at(place) if reader.grammar.language == tongue)
+        return max((end for reader in readers for end in reader.member(name, place)), default=0)
+
     def times(self, place: int) -> list[tuple[int, str]]:
         """Where times ("this month", "until Easter") that begin at `place` end, and in which language."""
         readers = self._readers_at(place)
