@@ -16,6 +16,7 @@ from router.phrases.words import COMMA, NONE, QUESTION
 _LONGEST_STATEMENT = 24  # words
 _SHORT_STATEMENT = 4  # words: "Wow, what a client"
 _VERB_SECOND = frozenset({"sv", "de", "nl", "da", "no"})
+_SCANDINAVIAN = frozenset({"sv", "da", "no"})
 _PREPARING = frozenset({"join", "back"})
 _QUOTING = frozenset(':"“”„«»')
 
@@ -183,11 +184,11 @@ def _stands_alone(sight: Sight, first: int, found: Found) -> bool:
     if any(place == 0 and kind in ("terms", "later") for place, kind, _ in opening):
         return False  # "For 1000 a day, mine", "Next time, mine"
     reason = sight.says(first, sight.book.reasons, found.languages)
-    doubtful = _is_inverted(sight, found) or _is_consequence(sight, first, found)
+    doubtful = _is_inverted(sight, first, found) or _is_consequence(sight, first, found)
     return (reason or not doubtful) and _is_plain(sight, found, ("address",))
 
 
-def _is_inverted(sight: Sight, found: Found) -> bool:
+def _is_inverted(sight: Sight, first: int, found: Found) -> bool:
     """Whether the verb leads where a statement has it second: "Zahlen sie gut, nehme ich es" is a condition."""
     inverting = found.languages & _VERB_SECOND
     if not inverting:
@@ -196,10 +197,25 @@ def _is_inverted(sight: Sight, found: Found) -> bool:
         sight.line.keys[found.start] in grammar.beginnings("takes")
         for grammar in sight.book.grammars
         if grammar.language in inverting
-    )
+    ) and not _drops_subject(sight, first, found)
     second = found.start + 1
     follows = second < found.end and sight.says(second, sight.book.speakers, inverting)
     return leads or (follows and not sight.says(found.start, sight.book.subjects, inverting))
+
+
+def _drops_subject(sight: Sight, first: int, found: Found) -> bool:
+    """Whether `found` and the statement from `first` are Scandinavian and of one who leaves himself out.
+
+    "Har tid, tar den" tells of oneself; what follows a condition has its subject: "Har de tid, tar jeg den".
+    """
+    languages = found.languages
+    if not languages <= _SCANDINAVIAN or first + 1 >= found.start or sight.known_name(first + 1):
+        return False
+    subjects = (sight.book.speakers, sight.book.subjects)
+    named = any(sight.says(at, each, languages) for at in (first, first + 1) for each in subjects)
+    told = any(sight.says(at, sight.book.speakers, languages) for at in range(found.start, found.end))
+    others = sight.line.words[first + 1] in sight.book.nobody
+    return sight.says(first, sight.book.safe, languages) and not (named or told or others)
 
 
 def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
@@ -215,7 +231,7 @@ def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
     then = sight.says(found.start, sight.book.then, inverting) or sight.says(
         found.start - 1, sight.book.then, inverting
     )
-    return then or _is_inverted(sight, found)
+    return then or _is_inverted(sight, first, found)
 
 
 def _is_plain(sight: Sight, found: Found, more: tuple[str, ...]) -> bool:
@@ -279,7 +295,14 @@ def _command_at(sight: Sight, place: int) -> Found | None:
         return None  # Mia is on the roster, and "mia" is Italian for mine
     if best.label == "unclear":
         return best
-    same = [found for found in fits if found.end == best.end and (found.text_at < 0) == (best.text_at < 0)]
+    strange = sight.names_a_stranger(best)  # "Æ tar den": no name in Norwegian, though Danish might take it for one
+    same = [
+        found
+        for found in fits
+        if found.end == best.end
+        and (found.text_at < 0) == (best.text_at < 0)
+        and (strange or not sight.names_a_stranger(found))
+    ]
     taught = [found for found in same if "en" in found.languages and found.label not in NO_VERBS]
     if taught:  # the router's mails teach "lost"; in Danish it may stand for "løst", solved
         return min(taught, key=_rank)

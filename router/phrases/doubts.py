@@ -262,6 +262,9 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     inside = sight.remarks(found, found.start, found.closed) if found.verb == "claim" and found.bare else []
     if told := next((said for _, kind, said in inside if kind == "said"), ""):  # "Jag sa min"
         return f"{_CALLED['said']} ({told!r})"
+    trail = sight.remarks(found, found.end, found.closed) if found.verb == "claim" else []
+    if later := next((said for place, kind, said in trail if kind == "later" and place == 0), ""):
+        return f"{_CALLED['later']} ({later!r})"  # "Ik neem dit later": no English goodbye
     for place, kind, said in sight.remarks(found, found.closed, len(sight.line)):
         kinds.add(kind)
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
