@@ -30,7 +30,8 @@ def find(sight: Sight) -> Found | None:
         claim = _behind_statement(sight, open_=True)
         return claim if claim and claim.verb == "claim" else found
     if found.verb == "away":  # "I'm out until January, so pass"
-        behind = _find(sight, found.closed, 1) if found.closed < len(sight.line) else None
+        place = found.closed + sight.says(found.closed, sight.book.hence, found.languages)
+        behind = _find(sight, place, 1) if place < len(sight.line) else None
         return behind if behind and behind.verb == "pass" else found
     if found.verb == "yield" and not found.captures:
         return _in_favour(sight, found) or found
