@@ -28,6 +28,8 @@ _TIME = re.compile(
     r"|(?<!\d)\d{1,2}\.\d{2}\s?(?:uhr|[ap]\.?m\b)",
     re.IGNORECASE,
 )
+_MORE_THAN = re.compile(r"> ?\d")
+_LOGGED = re.compile(r"\W?\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _NUMERIC = re.compile(
     r"(?<![\d.])(?:\d{4}\s?[-/.年년]\s?\d{1,2}\s?[-/.月월]\s?\d{1,2}"
     r"|\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?\d{4}"
@@ -132,6 +134,9 @@ class Rows:
         self.lines = lines
         self._evidence: dict[int, Evidence] = {}
         self._columns: dict[int, int] = {}
+        self._fenced = _fenced(lines)
+        self._own = self._fenced | _comparisons(lines)
+        self._odd = _odd_marks(lines)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -139,8 +144,13 @@ class Rows:
     def blank(self, at: int) -> bool:
         return not self.lines[at].strip()
 
+    def fenced(self, at: int) -> bool:
+        """Line `at` is code that the writer shows, between two lines of ```."""
+        return at in self._fenced
+
     def quoted(self, at: int) -> bool:
-        return is_quoted(self.lines[at])
+        """A mail program marked line `at` as quoted."""
+        return at in self._odd or (is_quoted(self.lines[at]) and at not in self._own)
 
     def shows(self, at: int) -> Evidence:
         """The evidence in line `at`, or in the end of it when it is long."""
@@ -152,6 +162,44 @@ class Rows:
         if at not in self._columns:
             self._columns[at] = own_column(self.lines[at])
         return self._columns[at]
+
+
+def _fenced(lines: Sequence[str]) -> frozenset[int]:
+    """The lines from each ``` to the next."""
+    marks = [at for at, line in enumerate(lines) if "```" in line and line.strip().startswith("```")]
+    pairs = zip(marks[::2], marks[1::2], strict=False)
+    return frozenset(row for first, last in pairs for row in range(first, last + 1))
+
+
+_ODD_MARKS = frozenset("}%#:!]")
+
+
+def _odd_marks(lines: Sequence[str]) -> frozenset[int]:
+    """Lines behind a mark that few programs quote with, where two or more of them stand under an attribution."""
+    bare = [(at, line.strip()[:SPAN]) for at, line in enumerate(lines) if line.strip()]
+    marks = [line[0] if line[0] in _ODD_MARKS and line[1:2] in ("", " ") else "" for _, line in bare]
+    for place in range(1, len(bare) - 1):
+        if not marks[place] or marks[place] == marks[place - 1] or marks[place + 1] != marks[place]:
+            continue
+        over = bare[place - 1][1]
+        if not over.endswith(":") or _tells_of_itself(over):
+            continue
+        shows = evidence(over)
+        if shows.wrote and (shows.date or shows.address):
+            return frozenset(bare[row][0] for row in range(place, len(bare)) if marks[row] == marks[place])
+    return frozenset()
+
+
+def _comparisons(lines: Sequence[str]) -> frozenset[int]:
+    """Lines like "> 500 people came", which only go on with the sentence above: one such line, and a number in it."""
+    found = set()
+    for at in range(1, len(lines)):
+        if not _MORE_THAN.match(lines[at][:20]) or is_quoted(lines[at - 1]):
+            continue
+        above, below = lines[at - 1].rstrip(), lines[at + 1] if at + 1 < len(lines) else ""
+        if len(above) >= 25 and above[-1].isalpha() and not is_quoted(below):
+            found.add(at)
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +327,8 @@ def _closes(window: _Window) -> bool:
         return window.alone and dated and size < 150 and _ends_attribution(window.last)
     if seen.date == 2 and seen.address:
         bracketed = bool(_BRACKETED.search(window.text))
+        if not (window.opens or window.quote or bracketed) and _tells_before_date(window.text):
+            return False
         if window.opens or window.alone:
             return bracketed or _ends_attribution(window.last)
         return _ends_attribution(window.last) and (window.last[-2:-1] in ">)]" or window.last[-2:-1].isdigit())
@@ -296,6 +346,19 @@ def _tells_more(text: str) -> bool:
         return False
     shows = evidence(before)
     return not shows.date and not shows.wrote
+
+
+def _tells_before_date(text: str) -> bool:
+    """Words of a sentence stand before the first number: "You can reach Bo on 3 June at bo@example.org:"."""
+    before = str(re.split(r"[\d@]", text, maxsplit=1)[0])
+    return sum(word[0].islower() and len(word) > 2 for word in before.split()) >= 2
+
+
+def logged(lines: Sequence[str], at: int) -> bool:
+    """Line `at` is one of several that begin with a day and a time: a log, no attribution."""
+    if not _LOGGED.match(lines[at]):
+        return False
+    return any(_LOGGED.match(lines[row]) for row in (at - 1, at + 1) if 0 <= row < len(lines))
 
 
 def _tells_of_itself(text: str) -> bool:

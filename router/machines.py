@@ -10,6 +10,7 @@ Leaves out: what is done with such a mail, and the collective's own list (its ca
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +35,10 @@ _RECEIPT_SUBJECTS = Phrases(_AUTO["subject"]["receipt"])
 _AUTOMATIC = Phrases(_AUTO["text"]["automatic"])
 _AWAY = Phrases(_AUTO["text"]["away"])
 _ADVICE = Phrases(_AUTO["text"]["advice"])
+_NUMBER = re.compile(r"\d{3}")  # of a ticket
+_READ_SUBJECTS = Phrases(_AUTO["read"]["subject"])
+_READ_TEXTS = Phrases(_AUTO["read"]["text"])
+_TAKEN_IN = Phrases(_AUTO["text"]["received"])
 _CHALLENGE_SUBJECTS = Phrases(_AUTO["challenge"]["subject"])
 _CHALLENGE_TEXTS = Phrases(_AUTO["challenge"]["text"])
 _SERVERS = (tuple(_AUTO["server"]["begins"]), tuple(_AUTO["server"]["ends"]))
@@ -98,6 +103,7 @@ def auto_reply_reason(message: Message) -> str | None:
         _robot_header(message)
         or _robot_subject(message)
         or _weak_signs(message)
+        or _read_receipt(message)
         or _challenge(message)
         or _list_server(message)
     )
@@ -134,10 +140,17 @@ def _robot_subject(message: Message) -> str | None:
     """A subject that only robots write, at its very beginning: people answer "Re: Automatic reply: …"."""
     subject = fold(message.subject[:VALUE])
     phrase = _SURE_SUBJECTS.begins(subject)
-    if phrase and _is_closed(subject, phrase):
+    if phrase and _is_closed(subject, phrase) and not (subject.strip(" .!?") == phrase and _asks(message)):
         return f"the subject begins with “{phrase}”"
     last = subject.rpartition(" [" if subject.endswith("]") else " (")[2].strip("])")
     return f"the subject ends with “{last}”" if last in _LAST_WORDS and subject[-1:] in "])" else None
+
+
+def _asks(message: Message) -> bool:
+    """Somebody needs help with the matter that the subject names ("Autosvar": can you set one up for us?)."""
+    said = _read_said(message)
+    machine = said.automatic or said.away or said.advice or _weak_header(message) or _TAKEN_IN.found(said.text)
+    return "?" in said.text and not machine and bool(_NEED.found(said.text))
 
 
 def _is_closed(subject: str, phrase: str) -> bool:
@@ -167,6 +180,9 @@ def _weak_signs(message: Message) -> str | None:
     said = _read_said(message)
     if said.automatic and said.away:
         return f"it says of itself “{said.automatic}” and “{said.away}”"
+    numbered = message.in_reply_to or _NUMBER.search(message.subject[:VALUE])
+    if said.automatic and numbered and not _answers(message) and (taken := _TAKEN_IN.found(said.text)):
+        return f"it says of itself “{said.automatic}” and “{taken}”"
     header = "" if _is_form(message) else _weak_header(message)
     if header and (said.automatic or (said.away and said.advice)):
         return f"{header}, and “{said.automatic or said.away}”"
@@ -191,6 +207,7 @@ def _weak_subject(message: Message, said: _Said, header: str) -> str | None:
     if office and (company := said.automatic or header or (said.away and said.advice)):
         return f"the subject begins with “{office}”, and {company}"
     absence = _ABSENCE_SUBJECTS.begins(subject)
+    answer = "" if "?" in said.text else answer  # "Away until Monday": can we move the call?
     if absence and said.away and (company := said.advice or answer or header):
         return f"the subject begins with “{absence}”, and it says “{said.away}” and {company}"
     receipt = _RECEIPT_SUBJECTS.begins(subject) or _RECEIPT_SUBJECTS.begins(_without_tag(subject))
@@ -236,6 +253,13 @@ def _challenge(message: Message) -> str | None:
     phrase = _CHALLENGE_SUBJECTS.found(fold(message.subject[:VALUE]))
     said = _CHALLENGE_TEXTS.found(fold("\n".join(_own_lines(message))[:TOP])) if phrase else ""
     return f"a challenge: “{phrase}”, “{said}”" if said else None
+
+
+def _read_receipt(message: Message) -> str | None:
+    """The receipt of a program that does not write reports (RFC 8098): "Read: …", and when that was."""
+    phrase = _READ_SUBJECTS.begins(fold(message.subject[:VALUE]))
+    said = _READ_TEXTS.found(fold("\n".join(_lines_of(message)))[:TOP]) if phrase else ""
+    return f"a receipt: “{phrase}”, “{said}”" if said else None
 
 
 def _list_server(message: Message) -> str | None:

@@ -562,7 +562,7 @@ DEVICES = (
     "phone", "blackberry", "samsung", "galaxy", "huawei", "xiaomi", "outlook", "mail", "windows", "yahoo", "gmail",
     "telefon", "téléphone", "móvil", "teléfono", "celular", "telemóvel", "cellulare", "telefoon", "puhelin", "telefonu",
     "手机", "手機", "スマート", "휴대", "tablet", "nokia", "sony", "htc", "pixel", "spark", "airmail", "proton",
-    "k-9", "app",
+    "k-9", "app", "unterwegs", "onderweg", "déplacement", "mobilità",
     "device", "lumia", "xperia", "телефон", "айфон",
 )  # fmt: skip
 
@@ -786,4 +786,18 @@ MAIL_WORDS = (
     "remitente", "mensagem", "remetente", "messaggio", "mittente", "bericht", "afzender", "mejl", "meddelande",
     "avsändare", "besked", "afsender", "e-post", "melding", "avsender", "viesti", "lähettäjä", "wiadomość",
     "nadawc", "письмо", "отправител",
+)  # fmt: skip
+
+# What a firm says under its mails of the data of whoever writes to it: whose they are, and what is done with them.
+YOUR_DATA = (
+    "your personal data", "your personal information", "your data", "you email us", "you e-mail us", "you contact us",
+    "dina personuppgifter", "dina uppgifter", "mejlar oss", "mailar oss", "ihre daten", "ihrer daten",
+    "personenbezogene", "vos données", "sus datos", "tus datos", "seus dados", "suoi dati", "tuoi dati",
+    "uw gegevens", "uw persoonsgegevens", "je gegevens", "dine personoplysninger", "dine personopplysninger",
+    "henkilötietojasi", "henkilötietojen", "twoich danych", "państwa danych", "danych osobowych", "vašich osobních",
+)  # fmt: skip
+PROCESSED = (
+    "we process", "we handle", "we treat", "processing of", "behandlar", "hanterar", "verarbeiten", "verarbeitung",
+    "umgang mit", "traitons", "traitement", "tratamos", "tratamiento", "tratamento", "trattiamo", "trattamento",
+    "verwerken", "verwerking", "behandler", "behandling", "käsittel", "przetwarza", "zpracov",
 )  # fmt: skip

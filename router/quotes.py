@@ -23,6 +23,7 @@ from router.attribution import (
     attribution_within,
     ends_with_wrote,
     evidence,
+    logged,
     may_close,
     opens_attribution,
 )
@@ -32,10 +33,12 @@ from router.lines import DASHES, DECORATION, LINE, fold, is_rule
 _COLON = re.compile(r"[:：](?!\d|//)")
 _DATE_APART = re.compile(r"\([^()]{6,80}\)")
 _LABEL = re.compile(r"[ \t*_|>–—=~#•·-]{0,20}([^\W\d_][^:：]{0,39}?)[ \t*_]{0,8}[:：]")
+_WORD_LAST = re.compile(r"[^\W\d_]+\s?$")
 _WORD = re.compile(r"[^\W\d_]+")
 _NOTES = re.compile(
     r"[^-\n]{2,60}---\d{1,4}[-./]\d{1,2}[-./]\d{2,4} \d{1,2}[:.]\d\d[^-\n]{0,20}---"
 )  # "Bo Berg---06/03/2025 …"
+_NOTES_TABLE = re.compile(r"\s{0,8}\|-{6,}>")
 _MAILBOX = re.compile(r"[^\s@]@[^\s@]")
 _TRIES = 300  # lines of a text that may be looked at as the last of an attribution; no person's mail has so many
 _DASHED = ("--", "__", "==", "——", "–––", "- -", "‐‐", "‑‑", "−−", "――")
@@ -89,14 +92,20 @@ class Page(Rows):
     def _head_at(self, at: int, floor: int) -> Head | None:
         """The head that is complete with line `at`, reaching up at most to `floor`."""
         line = self.lines[at]
+        if self.fenced(at):
+            return None
         if self.quoted(at):
             return self._shouted(at) or self._broken(at, floor) or Head(at, 0, at, "quoted lines")
         if is_separator(line):
             return Head(at, 0, at + 1, "separator")
+        if _NOTES_TABLE.fullmatch(line[:LINE]) and self._label_follows(at + 1):
+            return Head(at, 0, len(self), "header block")
         return self._labels(at, floor) or self._bare_labels(at, floor) or self._attribution(at, floor)
 
     def _attribution(self, at: int, floor: int) -> Head | None:
         line = self.lines[at]
+        if logged(self.lines, at):
+            return None
         if attribution_within(line) or ("---" in line and _NOTES.match(line)):
             return Head(at, 0, at + 1, "attribution")
         if self._goes_on_below(at):
@@ -146,7 +155,8 @@ class Page(Rows):
         """A block of header labels that begins in line `at`, blank lines between them and wrapped values allowed."""
         first = label_of(self.lines[at])
         if not first:
-            return None
+            column = _labels_behind(self.lines[at])
+            return Head(at, column, at + 1, "header block") if column else None
         if _labels_in_line(self.lines[at]):
             return Head(at, 0, at + 1, "header block")
         if first == "other" and at + 1 < len(self.lines) and self.blank(at + 1):
@@ -238,6 +248,19 @@ def _labels_in_line(line: str) -> bool:
         return False
     shows = evidence(line[:SPAN])
     return shows.address or shows.date == 2
+
+
+def _labels_behind(line: str) -> int:
+    """Where a header block begins behind the writer's own words, all in one line: "Thanks! From: A Sent: B To: C"."""
+    line = line[:LINE]
+    if line.count(":") + line.count("：") < 3 or "@" not in line:
+        return 0
+    for colon in itertools.islice(_COLON.finditer(line), 3):
+        word = _WORD_LAST.search(line[max(0, colon.start() - 20) : colon.start()])
+        start = max(0, colon.start() - 20) + word.start() if word else 0
+        if word and line[:start].rstrip()[-1:] in (".", "!", "?") and _LABELS.get(fold(word.group().strip())) == "from":
+            return start if _labels_in_line(line[start:]) and "@" in line[start:] else 0
+    return 0
 
 
 def _names_mailbox(line: str) -> bool:

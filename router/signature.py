@@ -24,6 +24,7 @@ _COLON = re.compile(r":\s+\w")
 _QUESTION = re.compile(r"[?？](?:\s|$)")
 _LABELLED = re.compile(r"[ *_]{0,4}[^\W\d_][^:：@.!?]{0,30}[:：](?!//)")
 _LINKED = re.compile(r"@|https?://|www\.|mailto:")
+_FIELD = re.compile(r"\w\W{0,3}\s_{5,}|\w:_{5,}|_{5,}\s+\w")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _CONTACT = re.compile(r"\w@\w|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·](?!\s*\d)")
 
@@ -75,7 +76,7 @@ def _says_small_print(lines: Sequence[str], at: int) -> bool:
     if _plain(lines[at]).strip(" *_:") in mailwords.DISCLAIMER_HEADS:
         under = next((row for row in range(at + 1, min(at + 6, len(lines))) if lines[row].strip()), at)
         return _is_disclaimer(lines, under)
-    return _is_footer(lines, at) or _is_disclaimer(lines, at)
+    return _is_footer(lines, at) or _is_disclaimer(lines, at) or _is_privacy_notice(lines, at)
 
 
 def _paragraph_end(lines: Sequence[str], at: int) -> int:
@@ -87,7 +88,7 @@ def _paragraph_end(lines: Sequence[str], at: int) -> int:
 def _strip_end(lines: list[str]) -> list[str]:
     """Without blank lines at both ends and, at the lower one, rules and a lone "-Anna Berg"."""
     end = len(lines)
-    while end and (lines[end - 1].strip() in ("", mailwords.TRACKED) or is_rule(lines[end - 1])):
+    while end and (lines[end - 1].strip() in ("", mailwords.TRACKED, *_LONG_DASHES) or is_rule(lines[end - 1])):
         end -= 1
     if end > 2 and not lines[end - 2].strip() and _DASHED_NAME.fullmatch(lines[end - 1]):
         return _strip_end(lines[: end - 1])
@@ -149,13 +150,15 @@ def is_signature_mark(lines: Sequence[str], at: int) -> bool:
     if bare == "--":
         return True
     dash, drawn = bare in _LONG_DASHES, len(bare) >= 10 and set(bare) == {"_"}
-    if not dash and not drawn and not is_rule(bare):
+    if not dash and not drawn and not is_rule(bare) and bare != "__":
         return False
     below = _up_to_small_print(lines, at + 1)
     if not below:
         return True
     if dash:
         return _signs(below, needs_contact=True)
+    if drawn and _is_field(lines, at, below[0]):
+        return False
     if drawn:
         return not _speaks(lines, at + 1)
     if bare[0] not in "-_—–":
@@ -164,6 +167,13 @@ def is_signature_mark(lines: Sequence[str], at: int) -> bool:
     over = lines[at - 1].strip() if at else ""
     heading = bool(over) and abs(len(over) - len(bare)) <= 3
     return _signs(below, needs_contact=heading)
+
+
+def _is_field(lines: Sequence[str], at: int, under: str) -> bool:
+    """The line in `at` is to be written on: its name stands under it in brackets, or others like it beside theirs."""
+    if under.startswith("(") and under.endswith(")"):
+        return True
+    return any(_FIELD.search(line[:LINE]) for line in lines[max(0, at - 6) : at + 7])
 
 
 def _up_to_small_print(lines: Sequence[str], at: int) -> list[str]:
@@ -258,6 +268,14 @@ def _is_disclaimer(lines: Sequence[str], at: int) -> bool:
             break
         paragraph.append(line[:LINE])
     return _disclaims(" ".join(paragraph))
+
+
+def _is_privacy_notice(lines: Sequence[str], at: int) -> bool:
+    """The paragraph that begins in line `at` says where to read what is done with the data of whoever writes."""
+    text = " ".join(_plain(line) for line in lines[at : _paragraph_end(lines[: at + 8], at)])
+    if not _LINKED.search(text) or len(text) > 700 or _QUESTION.search(text):
+        return False
+    return any(word in text for word in mailwords.YOUR_DATA) and any(word in text for word in mailwords.PROCESSED)
 
 
 def _own_lead(lines: Sequence[str], at: int) -> int:
