@@ -140,8 +140,6 @@ def _behind_but(sight: Sight) -> Found | None:
     begins = {0, *(end for end, _ in lead_ends(sight, 0) if end < len(line))}
     claimed = {end for at in begins for label, end in sight.labels(at) if command_of(label) == "claim"}
     for place, kind, said in book.remarks_in(line.keys[:_LONGEST_STATEMENT], frozenset(book.remarks)):
-        if kind in ("if", "said"):
-            return None
         end = place + 1 + said.count(" ")
         if (
             kind == "but"
@@ -152,7 +150,8 @@ def _behind_but(sight: Sight) -> Found | None:
         ):
             found = None if line.asks(0, end) else _find(sight, end, MOST_LEADS - 1)
             if found and found.verb == "pass" and _speaks(sight, found, place, end):
-                return found
+                told = sight.remarks(found, 0, place)  # "se" is "if" in Portuguese, and none in Spanish
+                return None if any(each in ("if", "said") for _, each, _ in told) else found
     return None
 
 
