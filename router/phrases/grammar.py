@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from router.phrases.words import COMMA, NONE, Line, spellings, split_words
 
 SLOTS = frozenset({"who", "whose", "date", "num", "any", "text", "message", "skills"})
+ANY = "{}"  # no word is written so: what a slot begins with is known to the slot alone
 _SOFT = "soft"
 _CROWD = "crowd"
 _MOST_SOFT = 8  # words of a filler
@@ -91,13 +92,14 @@ class Grammar:
         return bool(openers) or (named and self.opens_with_name)
 
     def beginnings(self, name: str) -> frozenset[str]:
-        """Folded words with which a member of the set `name` may begin, and a few more."""
+        """Folded words with which a member of the set `name` may begin, and a few more; ANY where a slot may."""
         if name not in self._beginnings:
-            self._beginnings[name] = frozenset()  # a slot, or a set that begins with itself
+            self._beginnings[name] = frozenset()  # a set that begins with itself
             words: set[str] = set()
             for phrase in _phrases(self._texts.get(name, "")):
                 for word in _openings(phrase):
-                    words |= self.beginnings(word[1:-1]) if word[0] == "{" else {word}
+                    inner = word[1:-1] if word[0] == "{" else ""
+                    words |= {ANY} if inner in SLOTS else self.beginnings(inner) if inner else {word}
             self._beginnings[name] = frozenset(words)
         return self._beginnings[name]
 
@@ -257,7 +259,8 @@ class Reader:
 
     def member(self, name: str, place: int) -> tuple[int, ...]:
         """Before which words the members of the set `name` that begin at the word `place` end."""
-        if self.line.keys[place] not in self.grammar.beginnings(name):
+        beginnings = self.grammar.beginnings(name)
+        if self.line.keys[place] not in beginnings and ANY not in beginnings:
             return ()
         key = (name, place)
         ends = self._members.get(key)
