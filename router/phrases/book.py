@@ -37,6 +37,8 @@ class Book:
     hence: Mapping[str, frozenset[str]]  # by language: so, therefore; as keys: "sa" is not "så"
     articles: Mapping[str, frozenset[str]]  # by language: the, a, my
     speakers: Mapping[str, frozenset[str]]  # by language, where the verb comes second: I, we
+    persons: Mapping[str, frozenset[str]]  # by language, where the verb comes second: of whom a sentence may tell
+    first: Mapping[str, frozenset[str]]  # by language: verbs that are said of oneself only, whose "I" may be missing
     subjects: Mapping[str, frozenset[str]]  # by language, where the verb comes second: how a statement begins: I, it
     then: Mapping[str, frozenset[str]]  # by language, where the verb comes second: leads from a condition to the rest
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
@@ -95,6 +97,8 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         hence=_by_language(tables, "so", key),
         articles=_by_language(tables, "article"),
         speakers=_by_language(tables, "speaker"),
+        persons=_by_language(tables, "person"),
+        first=_by_language(tables, "first"),
         subjects=_by_language(tables, "subject"),
         then=_by_language(tables, "then", key),
         nobody=_together(tables, "nobody"),

@@ -209,13 +209,16 @@ def _drops_subject(sight: Sight, first: int, found: Found) -> bool:
     "Har tid, tar den" tells of oneself; what follows a condition has its subject: "Har de tid, tar jeg den".
     """
     languages = found.languages
-    if not languages <= _SCANDINAVIAN or first + 1 >= found.start or sight.known_name(first + 1):
+    if not languages <= _SCANDINAVIAN or first + 1 >= found.start:
         return False
-    subjects = (sight.book.speakers, sight.book.subjects)
-    named = any(sight.says(at, each, languages) for at in (first, first + 1) for each in subjects)
     told = any(sight.says(at, sight.book.speakers, languages) for at in range(found.start, found.end))
-    others = sight.line.words[first + 1] in sight.book.nobody
-    return sight.says(first, sight.book.safe, languages) and not (named or told or others)
+    subject = any(_has_subject(sight, at, languages) for at in (first, first + 1))
+    return sight.says(first, sight.book.safe, languages) and not (told or subject)
+
+
+def _has_subject(sight: Sight, place: int, languages: frozenset[str]) -> bool:
+    """Whether the word at `place` is somebody of whom a sentence tells: I, they, nobody, Anna."""
+    return sight.says(place, sight.book.persons, languages) or sight.known_name(place) > 0
 
 
 def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
@@ -228,6 +231,8 @@ def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
     joined = sight.says(found.start - 1, sight.book.joins, inverting)  # "… und würde es gern machen": of one subject
     if not inverting or joined or sight.says(first, sight.book.subjects, inverting):
         return False
+    if sight.says(first, sight.book.first, inverting) and not _has_subject(sight, first + 1, inverting):
+        return False  # "Kenne die Leute, nehme ich": the "I" is left out of the statement
     then = sight.says(found.start, sight.book.then, inverting) or sight.says(
         found.start - 1, sight.book.then, inverting
     )
