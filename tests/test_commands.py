@@ -196,6 +196,8 @@ def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
         "Gaan ze akkoord, dan neem ik hem",
         "Går de med på det, er den min",
         "Har de råd, tar jag den",
+        "Har jag tid, min",
+        "Hab ich Zeit, meins",
         "C'est pour moi, je paie",  # the round of drinks, not the bun
         "Jeg giver en omgang, den er min",
         "Posso ficar com ele",  # only a question mark would tell it from a question

@@ -236,7 +236,8 @@ def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
     then = sight.says(found.start, sight.book.then, inverting) or sight.says(
         found.start - 1, sight.book.then, inverting
     )
-    return then or _is_inverted(sight, first, found)
+    asked = found.bare and sight.says(first + 1, sight.book.speakers, inverting)  # "Har jag tid, min"
+    return then or asked or _is_inverted(sight, first, found)
 
 
 def _is_plain(sight: Sight, found: Found, more: tuple[str, ...]) -> bool:

@@ -141,7 +141,8 @@ def _strange(sight: Sight, found: Found) -> str:
     line = sight.line
     if (found.bare and found.end - found.start == 1) or sight.holds("thin", found):
         end = next((at for at in range(found.closed, len(line)) if _leaves(sight, found, at)), len(line))
-        return _unknown(sight, found, [*range(found.start), *_of_other_things(sight, found, end)])
+        before = _of_other_things(sight, found, 0, found.start)
+        return _unknown(sight, found, [*before, *_of_other_things(sight, found, found.closed, end)])
     starts = {0, *(end for end, _ in lead_ends(sight, 0))}
     told = any(sight.says(at, sight.book.safe, found.languages | {"en"}) or _is_mine(sight, at) for at in starts)
     end = next((at + 1 for at in range(found.closed, len(line)) if line.breaks[at] != NONE), len(line))
@@ -150,9 +151,9 @@ def _strange(sight: Sight, found: Found) -> str:
     return _unknown(sight, found, [*before, *behind])
 
 
-def _of_other_things(sight: Sight, found: Found, end: int) -> list[int]:
-    """The words behind `found` to before `end`, without the clauses about oneself."""
-    line, at = sight.line, found.closed
+def _of_other_things(sight: Sight, found: Found, first: int, end: int) -> list[int]:
+    """The words from `first` to before `end`, without the clauses about oneself."""
+    line, at = sight.line, first
     rest: list[int] = []
     while at < end:
         last = next(place for place in range(at, len(line)) if place + 1 == end or line.breaks[place] != NONE)
