@@ -141,8 +141,8 @@ def _strange(sight: Sight, found: Found) -> str:
     line = sight.line
     if (found.bare and found.end - found.start == 1) or sight.holds("thin", found):
         end = next((at for at in range(found.closed, len(line)) if _leaves(sight, found, at)), len(line))
-        before = _of_other_things(sight, found, 0, found.start)
-        return _unknown(sight, found, [*before, *_of_other_things(sight, found, found.closed, end)])
+        others = [*_of_other_things(sight, found, 0, found.start), *_of_other_things(sight, found, found.closed, end)]
+        return _unknown(sight, found, others)
     starts = {0, *(end for end, _ in lead_ends(sight, 0))}
     told = any(sight.says(at, sight.book.safe, found.languages | {"en"}) or _is_mine(sight, at) for at in starts)
     end = next((at + 1 for at in range(found.closed, len(line)) if line.breaks[at] != NONE), len(line))
