@@ -29,6 +29,7 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _MORE_THAN = re.compile(r"> ?\d")
+_CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+ ?(?:=|\(|\[))")
 _LOGGED = re.compile(r"\W?\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _NUMERIC = re.compile(
     r"(?<![\d.])(?:\d{4}\s?[-/.年년]\s?\d{1,2}\s?[-/.月월]\s?\d{1,2}"
@@ -135,7 +136,7 @@ class Rows:
         self._evidence: dict[int, Evidence] = {}
         self._columns: dict[int, int] = {}
         self._fenced = _fenced(lines)
-        self._own = self._fenced | _comparisons(lines)
+        self._own = self._fenced | _comparisons(lines) | _prompts(lines)
         self._odd = _odd_marks(lines)
 
     def __len__(self) -> int:
@@ -188,6 +189,16 @@ def _odd_marks(lines: Sequence[str]) -> frozenset[int]:
         if shows.wrote and (shows.date or shows.address):
             return frozenset(bare[row][0] for row in range(place, len(bare)) if marks[row] == marks[place])
     return frozenset()
+
+
+def _prompts(lines: Sequence[str]) -> frozenset[int]:
+    """Python at its prompt: ">>> " before what can only be code, where nothing is quoted less deeply."""
+    prompts = [at for at, line in enumerate(lines) if line.lstrip().startswith(">")]
+    if not prompts or not all(lines[at].lstrip().startswith(">>> ") for at in prompts):
+        return frozenset()
+    known = frozenset(prompts)
+    code = all(_CODE.match(lines[at][:LINE]) for at in prompts if at - 1 not in known)
+    return known if code else frozenset()
 
 
 def _comparisons(lines: Sequence[str]) -> frozenset[int]:

@@ -556,11 +556,13 @@ PHONE_STARTS_WITH_DEVICE = (
 )  # fmt: skip
 # … an ending counts only where the line names a device or a program as well.
 DEVICES = (
-    "macbook", "my mac", "watch", "superhuman", "tuta", "newton", "missive", "polymail", "bluemail", "em client",
+    "mailsuite", "mixmax", "hubspot", "macbook", "my mac", "watch", "superhuman", "tuta", "newton", "missive",
+    "polymail", "bluemail", "em client",
     "fastmail", "яндекс", "почт", "小米", "华为", "אייפון", "courrier", "poczt", "pošt", "on the go", "the road",
     "thumbs", "keyboard", "iphone", "iphon", "ipad", "ipod", "android", "mobil", "mobile", "handy", "smartphone",
     "phone", "blackberry", "samsung", "galaxy", "huawei", "xiaomi", "outlook", "mail", "windows", "yahoo", "gmail",
-    "telefon", "téléphone", "móvil", "teléfono", "celular", "telemóvel", "cellulare", "telefoon", "puhelin", "telefonu",
+    "telefon", "téléphone", "móvil", "teléfono", "celular", "telemóvel", "cellulare", "telefoon", "puhelin",
+    "telefonu",
     "手机", "手機", "スマート", "휴대", "tablet", "nokia", "sony", "htc", "pixel", "spark", "airmail", "proton",
     "k-9", "app", "unterwegs", "onderweg", "déplacement", "mobilità",
     "device", "lumia", "xperia", "телефон", "айфон",
@@ -621,7 +623,10 @@ BANNER_OUTSIDE = (
     "external", "extern", "externe", "externer", "externen", "externo", "externa", "esterno", "esterna", "ekstern",
     "eksternt", "ulkoinen", "ulkopuolelta", "ulkopuolinen", "zewnętrzn", "spoza organizacji", "outside",
     "außerhalb", "buiten de organisatie", "fuera de la", "fora da", "dall'esterno", "utanför", "uden for",
-    "utenfor", "внешн", "extérieur",
+    "utenfor", "внешн", "extérieur", "desde fuera", "de fuera", "din afara", "buiten", "mimo organizac", "externí",
+    "külső", "kívülről", "dışından", "dışarıdan", "εξωτερικ", "εκτός του οργανισμού", "зовнішн", "извне", "ззовні",
+    "vanjsk", "izvan organizac", "zunanj", "išorin", "ārēj", "väljastpoolt", "outsid", "outside source", "外部", "社外",
+    "组织外", "組織外", "외부", "חיצוני", "خارجي", "خارج المؤسسة",
 )  # fmt: skip
 BANNER_CAUTION = (
     "caution", "warning", "attention", "be careful", "vorsicht", "achtung", "warnung", "prudence", "avertissement",
@@ -672,7 +677,9 @@ DISCLAIMER_READERS = (
     "uitsluitend bestemd", "ten onrechte", "abusievelijk", "endast avsett för", "endast avsedd för",
     "avsedda mottagaren", "av misstag", "udelukkende beregnet", "kun beregnet", "ved en fejl", "ved en feil",
     "tiltenkte", "tarkoitettu vain", "vahingossa", "wyłącznie dla", "adresata", "omyłkowo", "určen pouze", "omylem",
-    "tévedésből", "по ошибке", "предназначен",
+    "tévedésből", "по ошибке", "предназначен", "por error", "per abuis", "din greșeală", "din greseala",
+    "exclusiv destinatarului", "από λάθος", "παραλήπτη", "yanlışlıkla", "错收", "誤收", "误收", "誤って受信",
+    "誤って届", "잘못 수신", "kizárólag a címzett", "výhradně pro", "помилково", "בטעות", "بالخطأ",
 )  # fmt: skip
 DISCLAIMER_SECRETS = (
     "confidential", "privileged", "proprietary", "vertraulich", "confidentiel", "confidencial", "riservat",
@@ -684,7 +691,8 @@ DISCLAIMER_SECRETS = (
     "verständigen sie", "unbefugte", "prévenir", "avertir", "détruire", "supprimer", "notifi", "elimin", "destruir",
     "apagar", "informare", "cancellar", "distrugger", "restituir", "afzender te informeren", "verwijder",
     "vernietig", "meddela avsändaren", "radera", "underret", "slett", "ilmoit", "tuhoa", "powiadom", "usunię",
-    "smaž", "odstran", "сообщите", "удалите",
+    "smaž", "odstran", "сообщите", "удалите", "εμπιστευτικ", "保密", "機密", "机密", "기밀", "supprim",
+    "detrui", "törölje", "конфіденційн", "סודי", "سري",
 )  # fmt: skip
 
 # What stands as a title above one.
@@ -722,7 +730,9 @@ DISCLAIMED = (
 
 # A paragraph that begins so is a footer by itself (mailing lists, notifications) …
 FOOTER_STARTS = (
-    "sender notified by", "image: mailtrack", "um sich von der liste", "um sich von dieser liste",
+    "sender notified by", "you can view, comment on, or merge this pull request", "think green",
+    "this email was sent from a notification-only", "image: mailtrack", "um sich von der liste",
+    "um sich von dieser liste",
     "to unsubscribe", "click here to unsubscribe", "yahoo mail: search",
     "reply to this email directly", "manage your subscription",
     "manage your notification", "you are subscribed to", "um sich abzumelden", "um diese liste abzumelden",
@@ -741,12 +751,14 @@ FOOTER_MAYBE = (
     "du får detta", "du modtager denne", "du mottar denne", "saat tämän", "otrzymujesz tę", "otrzymałeś tę",
     "вы получили это", "please consider the environment", "consider the environment", "denken sie an die umwelt",
     "bitte denken sie an die umwelt", "pensez à l'environnement", "tänk på miljön", "tænk på miljøet",
-    "tenk på miljøet", "denk aan het milieu", "piense en el medio ambiente", "pense no meio ambiente", "avprenumerera",
+    "tenk på miljøet", "denk aan het milieu", "piense en el medio ambiente", "pense no meio ambiente",
+    "avprenumerera",
 )  # fmt: skip
 FOOTER_MORE = (
     "subscri", "abonn", "mailing list", "maillist", "group", "gruppe", "notification", "preferences", "settings",
     "http", "www.", "list", "print", "druck", "imprim", "skriv ut", "skriver ut", "udskriv", "stampar", "afdruk",
-    "because you are", "because you're", "watching", "thread", "follow", "account", "konto", "angemeldet", "registrer",
+    "because you are", "because you're", "watching", "thread", "follow", "account", "konto", "angemeldet",
+    "registrer",
     "iscri", "assinat", "suscri", "подпис", "рассыл",
 )  # fmt: skip
 # … which speak of lists in this table, where links and addresses stand under a rule.
@@ -755,6 +767,19 @@ LIST_WORDS = (
     "view/reply", "mute this", "abonn", "désabonn", "abmeld", "avregistrer", "afmeld", "avmeld", "list help",
     "list info", "listserv", "archives", "/listinfo", "suscri", "assinat", "iscri", "poistu", "wypisz",
 )  # fmt: skip
+# Whose scanners say under a mail that they have seen it.
+SCANNERS = (
+    "avast",
+    "avg ",
+    "norton",
+    "mcafee",
+    "eset",
+    "sophos",
+    "kaspersky",
+    "bitdefender",
+    "mailscanner",
+    "mimecast",
+)
 # … or names what a scanner looks for, in the first line under a rule.
 VIRUSES = ("virus", "viru", "viren", "wirus", "вирус", "вірус", "malware", "mailscanner")
 # What a program that counts readers leaves at the end of a text.
@@ -785,7 +810,9 @@ MAIL_WORDS = (
     "mail", "message", "nachricht", "absender", "sender", "courriel", "expéditeur", "correo", "mensaje",
     "remitente", "mensagem", "remetente", "messaggio", "mittente", "bericht", "afzender", "mejl", "meddelande",
     "avsändare", "besked", "afsender", "e-post", "melding", "avsender", "viesti", "lähettäjä", "wiadomość",
-    "nadawc", "письмо", "отправител",
+    "nadawc", "письмо", "отправител", "邮件", "郵件", "メール", "メッセージ", "메일", "e-posta", "ileti", "zpráv",
+    "üzenet", "levél", "mesaj", "μήνυμα", "сообщени", "повідомлен", "poruk", "sporočil", "הודעה", "דוא",
+    "رسالة", "البريد", "viest",
 )  # fmt: skip
 
 # What a firm says under its mails of the data of whoever writes to it: whose they are, and what is done with them.
@@ -800,4 +827,29 @@ PROCESSED = (
     "we process", "we handle", "we treat", "processing of", "behandlar", "hanterar", "verarbeiten", "verarbeitung",
     "umgang mit", "traitons", "traitement", "tratamos", "tratamiento", "tratamento", "trattiamo", "trattamento",
     "verwerken", "verwerking", "behandler", "behandling", "käsittel", "przetwarza", "zpracov",
+)  # fmt: skip
+
+# What a banner warns of, and how: with a word for "outside" and one for mail, one of each of these is enough …
+BANNER_LINKS = (
+    "link", "attachment", "anhang", "anhäng", "lien", "pièce", "enlace", "adjunto", "anexo", "allegat", "bijlage",
+    "länk", "bilag", "vedhæft", "vedlegg", "liitte", "załącznik", "odkaz", "přílo", "prílo", "hivatkozás", "mellékl",
+    "bağlantı", "ссыл", "вложен", "посилан", "вкладен", "σύνδεσμ", "συνημμ", "poveznic", "privit", "prilog",
+    "atasament", "ataşament", "atașament", "リンク", "添付", "链接", "附件", "連結", "링크", "첨부", "קישור", "رابط",
+    "expéditeur avant", "know the sender", "absender nicht",
+)  # fmt: skip
+BANNER_ACTS = (
+    "click", "open", "careful", "caution", "klick", "öffne", "vorsicht", "achtsam", "cliqu", "ouvr", "prudent",
+    "méfi", "clic", "abra", "abrir", "cuidado", "clique", "apri", "aprire", "prudenza", "klik", "voorzichtig",
+    "försiktig", "öppna", "forsigtig", "åbn", "forsiktig", "åpne", "varovai", "avaa", "ostrożn", "otwiera", "otevír",
+    "neklik", "opatrn", "kattint", "tıklama", "açmay", "нажима", "открыва", "осторожн", "відкрива", "натиска",
+    "κάνετε κλικ", "ανοίγετε", "otvara", "accesa", "deschide", "注意", "点击", "點擊", "クリック", "주의", "클릭",
+    "ללחוץ", "النقر",
+)  # fmt: skip
+# … and so is the bare fact, when a short sentence about this mail says where it came from.
+BANNER_CAME = (
+    "from", "sent by", "origin", "kommt", "stammt", "gesendet", "provient", "envoyé", "enviado", "enviada",
+    "proviene",
+    "procede", "inviat", "afkomstig", "komt", "verzonden", "skicka", "kommer", "sendt", "lähetetty", "tulee",
+    "pochodzi",
+    "wysłan", "pochází", "odeslán", "érkezett", "küldt", "gönder", "отправлен", "пришло", "надіслан", "来自", "から",
 )  # fmt: skip

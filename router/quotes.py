@@ -177,7 +177,7 @@ class Page(Rows):
             return None
         below = [row for row in range(at + 1, min(len(self), at + 8)) if _bare_label(self.lines[row]) == "subject"]
         start, seen, blanks = at, Evidence(), 0
-        while start > floor and at - start < 6 and blanks < 2 and not (seen.date == 2 and seen.address):
+        while start > floor and at - start < 6 and blanks < 3 and not (seen.date == 2 and seen.address):
             start -= 1
             blanks += self.blank(start)
             seen |= self.shows(start)

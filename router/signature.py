@@ -24,6 +24,7 @@ _COLON = re.compile(r":\s+\w")
 _QUESTION = re.compile(r"[?？](?:\s|$)")
 _LABELLED = re.compile(r"[ *_]{0,4}[^\W\d_][^:：@.!?]{0,30}[:：](?!//)")
 _LINKED = re.compile(r"@|https?://|www\.|mailto:")
+_REACTED = re.compile(r"\br[eé]a(?:ct|g|cc|z)\w* .{0,20}gmail$|gmail\w* r[eé]a(?:ct|g|cc|z)\w*\.?$")
 _FIELD = re.compile(r"\w\W{0,3}\s_{5,}|\w:_{5,}|_{5,}\s+\w")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _CONTACT = re.compile(r"\w@\w|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·](?!\s*\d)")
@@ -136,6 +137,8 @@ def _partition(text: str) -> tuple[str, str, str]:
 _OF_THIS_MAIL = (*mailwords.THIS_MAIL, *mailwords.SENDERS)
 _OF_DISCLAIMERS = (*mailwords.DISCLAIMER_READERS, *mailwords.DISCLAIMER_SECRETS)
 _TELLING = (*_OF_DISCLAIMERS, *mailwords.DISCLAIMED, *mailwords.MAIL_WORDS)
+_ANONYMOUS = frozenset((*mailwords.FIRST_PERSON, "i", "my", "mein", "meine", "min", "mitt", "mon", "ma", "mi", "mijn"))
+_BANNER_LABEL = (*mailwords.BANNER_OUTSIDE, *mailwords.MAIL_WORDS, *mailwords.SENDERS, "e")
 _PHONE_STARTS = tuple(sorted(mailwords.PHONE_STARTS))
 
 
@@ -256,6 +259,11 @@ def _is_footer(lines: Sequence[str], at: int, *, scans: bool = True) -> bool:
     if bare.startswith(mailwords.FOOTER_MAYBE):
         whole = " ".join(_plain(row) for row in lines[at : _paragraph_end(lines[: at + 6], at)])
         return any(word in whole for word in mailwords.FOOTER_MORE)
+    if "gmail" in plain and len(plain) < 80 and _REACTED.search(plain):
+        return True  # "Dana reacted via Gmail"
+    own = scans and len(plain) < 160 and bare.startswith(mailwords.THIS_MAIL)
+    if own and any(name in plain for name in mailwords.SCANNERS):
+        return True
     scanned = scans and any(part in bare for part in mailwords.SCANNED)
     return scanned and any(word in bare for word in mailwords.THIS_MAIL)
 
@@ -291,7 +299,7 @@ def _own_lead(lines: Sequence[str], at: int) -> int:
 
 
 def _disclaims(text: str) -> bool:
-    if len(text) < 100 or _QUESTION.search(text):
+    if len(text) < (80 if text.isascii() else 35) or _QUESTION.search(text):
         return False  # small print asks nothing
     lowered = text[:3000].lower().replace("’", "'")
     if not any(word in lowered for word in mailwords.DISCLAIMER_READERS):
@@ -341,7 +349,8 @@ def _banner(lines: Sequence[str], at: int) -> int:
         return 0
     for row in range(1, len(paragraph)):
         line, above = paragraph[row], paragraph[row - 1].rstrip()
-        broken = line[:1].islower() and 20 < len(above) <= 80 and not above.endswith(mailwords.BANNER_ENDS)
+        small = lines[at + row].strip(" \t*_")[:1].islower()
+        broken = small and 20 < len(above) <= 80 and not above.endswith(mailwords.BANNER_ENDS)
         if not broken and not any(word in line for word in mailwords.BANNER_MORE) and not is_banner(line, line):
             return at + row
     return end
@@ -354,6 +363,8 @@ def is_banner(first: str, whole: str) -> bool:
         return True
     if not any(word in whole for word in mailwords.BANNER_OUTSIDE):
         return False
+    if _warns_of_outside(first) or _warns_of_outside(whole):
+        return True
     bare = first.strip(" \t*_[](){}<>!|#=-~⚠\ufe0f🛑")
     foreign = any(word in first for word in mailwords.BANNER_OUTSIDE)
     if foreign and len(bare.split()) <= 4 and (first[:1] in "[*!{<⚠" or ":" in first):
@@ -364,3 +375,22 @@ def is_banner(first: str, whole: str) -> bool:
     if bare.startswith(mailwords.BANNER_CAUTION):  # a person may warn as well: "Caution: the external server is old."
         return warnings >= 2 or len(whole.split()) <= 6 or any(word in whole for word in _OF_THIS_MAIL)
     return foreign and warnings >= 2
+
+
+def _warns_of_outside(text: str) -> bool:
+    """Mail from outside, and what not to do with it; or nothing but where it came from. No person speaks or asks."""
+    words = _LETTERS.findall(text)
+    if not words or len(words) > 60 or _QUESTION.search(text) or not _ANONYMOUS.isdisjoint(words):
+        return False
+    labelled = ":" in text[:20] and words[0].startswith(mailwords.BANNER_OUTSIDE)
+    if not labelled and not any(word in text for word in mailwords.MAIL_WORDS):
+        return False
+    if not any(word in text for word in mailwords.BANNER_OUTSIDE):
+        return False
+    if all(word.startswith(_BANNER_LABEL) for word in words):
+        return len(words) > 1  # "Externe E-Mail"
+    if any(word in text for word in mailwords.BANNER_LINKS) and any(word in text for word in mailwords.BANNER_ACTS):
+        return True
+    told = text.strip(" \t*_[](){}<>!|#=-~⚠\ufe0f🛑")
+    this = told.startswith(mailwords.THIS_MAIL) and len(words) <= 14
+    return this and any(word in text for word in mailwords.BANNER_CAME)

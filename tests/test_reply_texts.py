@@ -1,7 +1,7 @@
 """What is new in mails that were written whole, as programs and people write them, and in what gateways make of them.
 
 `reply_mails.txt`: mails with their new text; `reply_people.txt`: texts that only look like something else;
-`reply_footers.txt`: what machines set under a text.
+`reply_footers.txt`: what machines set under a text; `reply_banners.txt`: what servers set above one.
 """
 
 from __future__ import annotations
@@ -72,6 +72,12 @@ def test_what_machines_and_lawyers_set_under_a_text_is_not_new(footer: str) -> N
     text = "Yes, Friday suits us.\n\nKind regards\nDana"
     assert new(f"{text}\n\n{footer}") == flat(text)
     assert new(f"{text}\n\n{footer}\n\n{QUOTE}") == flat(text)
+
+
+@pytest.mark.parametrize("banner", texts("reply_banners.txt")[0].splitlines())
+def test_what_servers_set_above_foreign_mail_is_not_new_and_takes_no_line_with_it(banner: str) -> None:
+    assert new(f"{banner}\n\nWe take it.\n\nDana") == "We take it. Dana"
+    assert new(f"{banner}\nWe take it.\n\nDana") == "We take it. Dana"
 
 
 BENT: dict[str, Callable[[str], str]] = {
