@@ -15,7 +15,7 @@ from router.phrases.grammar import Grammar
 from router.phrases.words import MARK, fold, key, spellings, split_words
 
 _SLOT = re.compile(r"\{[\w-]+\}")
-_SEEN = ("soft", "time", "thin", "about", "cause", "self", "field")  # sets that are looked for in a line by themselves
+_SEEN = ("soft", "time", "thin", "about", "cause", "self", "field", "although")  # sets looked for by themselves
 OWN = "own"  # the language of the operator's own phrases
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 _Remarks = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]  # first word -> (the words, kind of remark)
@@ -40,6 +40,7 @@ class Book:
     persons: Mapping[str, frozenset[str]]  # by language, where the verb comes second: of whom a sentence may tell
     first: Mapping[str, frozenset[str]]  # by language: verbs that are said of oneself only, whose "I" may be missing
     subjects: Mapping[str, frozenset[str]]  # by language, where the verb comes second: how a statement begins: I, it
+    wish: Mapping[str, frozenset[str]]  # by language: would like, want: taken back by a "but" they are a pass
     then: Mapping[str, frozenset[str]]  # by language, where the verb comes second: leads from a condition to the rest
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
     no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
@@ -100,6 +101,7 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         persons=_by_language(tables, "person"),
         first=_by_language(tables, "first"),
         subjects=_by_language(tables, "subject"),
+        wish=_by_language(tables, "wish"),
         then=_by_language(tables, "then", key),
         nobody=_together(tables, "nobody"),
         no_message=_together(tables, "no-message"),

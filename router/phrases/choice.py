@@ -25,10 +25,12 @@ def find(sight: Sight) -> Found | None:
     """The command of the line, behind greetings and small talk; its label is in OPEN where the words leave it open."""
     found = _find(sight, 0, 0)
     if found is None or found.label in OPEN:
-        return _behind_statement(sight, found is not None) or _behind_but(sight) or found
+        return _behind_statement(sight, found is not None and found.label == "half") or _behind_but(sight) or found
     if found.label == "yes":  # "Yes, I am free and would like to take it"
         claim = _behind_statement(sight, open_=True)
         return claim if claim and claim.verb == "claim" else found
+    if found.verb == "claim" and _wishes(sight, found.start, found.end):
+        return _behind_but(sight) or found
     if found.verb == "away":  # "I'm out until January, so pass"
         place = found.closed + sight.says(found.closed, sight.book.hence, found.languages)
         behind = _find(sight, place, 1) if place < len(sight.line) else None
@@ -135,10 +137,15 @@ def _is_promised(sight: Sight, first: int, found: Found) -> bool:
 
 
 def _behind_but(sight: Sight) -> Found | None:
-    """A pass behind the line's first "but": "I'd love to, but I have no time". A claim before it leaves it open."""
+    """A pass behind the line's first "but": "I'd love to, but I have no time".
+
+    A claim before it leaves it open, unless it is a mere wish: "I'd like to take it, but I can't".
+    """
     line, book = sight.line, sight.book
     begins = {0, *(end for end, _ in lead_ends(sight, 0) if end < len(line))}
-    claimed = {end for at in begins for label, end in sight.labels(at) if command_of(label) == "claim"}
+    ends = {(at, end) for at in begins for label, end in sight.labels(at) if command_of(label) == "claim"}
+    wished = {end for at, end in ends if _wishes(sight, at, end)}
+    claimed = {end for _, end in ends} - wished
     for place, kind, said in book.remarks_in(line.keys[:_LONGEST_STATEMENT], frozenset(book.remarks)):
         end = place + 1 + said.count(" ")
         if (
@@ -151,8 +158,20 @@ def _behind_but(sight: Sight) -> Found | None:
             found = None if line.asks(0, end) else _find(sight, end, MOST_LEADS - 1)
             if found and found.verb == "pass" and _speaks(sight, found, place, end):
                 told = sight.remarks(found, 0, place)  # "se" is "if" in Portuguese, and none in Spanish
-                return None if any(each in ("if", "said") for _, each, _ in told) else found
+                if any(each in ("if", "said") for _, each, _ in told) or (place in wished and _is_timed(sight, found)):
+                    return None
+                return found
     return None
+
+
+def _is_timed(sight: Sight, found: Found) -> bool:
+    """Whether a date stands in `found`: what is wished for, "but not before May", is not declined."""
+    return any(sight.slot("date", at) for at in range(found.start, found.closed))
+
+
+def _wishes(sight: Sight, start: int, end: int) -> bool:
+    """Whether the words from `start` to before `end` wish for something: "I would like to take it"."""
+    return any(sight.says(at, sight.book.wish, frozenset(sight.book.languages)) for at in range(start, end))
 
 
 def _speaks(sight: Sight, found: Found, place: int, end: int) -> bool:
@@ -243,7 +262,15 @@ def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
 def _is_plain(sight: Sight, found: Found, more: tuple[str, ...]) -> bool:
     """Whether nothing telling stands before `found`, in its languages."""
     telling = {"if", "when", "but", "maybe", "said", "aside", *more} | (set() if found.verb == "pass" else {"not"})
-    return not any(kind in telling for _, kind, _ in sight.remarks(found, 0, found.start))
+    conceded = _conceded(sight) if found.verb == "claim" else range(0)
+    remarks = sight.remarks(found, 0, found.start)
+    return not any(kind in telling for place, kind, _ in remarks if place not in conceded)
+
+
+def _conceded(sight: Sight) -> range:
+    """The words with which the line concedes something, behind greetings: "Even though I'm busy, I'll take it"."""
+    begins = (0, *(end for end, _ in lead_ends(sight, 0) if end < len(sight.line)))
+    return next((range(at, end) for at in begins for end in sight.ends("although", at)), range(0))
 
 
 def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
