@@ -63,7 +63,10 @@ class Book:
         return found
 
     def _remark_at(self, words: Sequence[str], place: int, languages: frozenset[str]) -> list[tuple[int, str]]:
-        """Kinds of remark at `place`. "No problem" is harmless: a longer phrase hides the shorter ones in it."""
+        """Kinds of remark at `place`. "No problem" is harmless: a longer phrase hides the shorter ones in it.
+
+        A harmless one hides those of other languages that are as long: Swedish "till" is "to".
+        """
         fits = [
             (len(phrase), kind)
             for language in languages
@@ -71,7 +74,8 @@ class Book:
             if tuple(words[place : place + len(phrase)]) == phrase
         ]
         longest = max((length for length, _ in fits), default=0)
-        return [fit for fit in fits if fit[0] == longest]
+        harmless = [fit for fit in fits if fit == (longest, "harmless")]
+        return harmless or [fit for fit in fits if fit[0] == longest]
 
 
 @lru_cache(maxsize=16)

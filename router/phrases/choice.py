@@ -60,6 +60,7 @@ def _look(sight: Sight, place: int, depth: int) -> Found | None:
     strange = here is not None and sight.opens_with_stranger(here)  # "Selvä, Haluaisin": no name, whatever its capitals
     reach = here.end if here and not strange else 0
     said = max((end for label, end in sight.labels(place) if label == "chat" and sight.line.ends_at(end)), default=0)
+    open_: Found | None = None
     for end, languages in lead_ends(sight, place):
         if end < said:
             break  # in "gut gemacht" the first word leads to nothing: it is praise
@@ -69,9 +70,12 @@ def _look(sight: Sight, place: int, depth: int) -> Found | None:
             continue  # without a comma the two must be of one language: "was" greets in Polish
         weak = here is None or strange or here.label in {"yes", *OPEN}
         if weak or (here and (_only_leads(sight, here, behind) or _tops(behind, here))):
-            told = behind.label.endswith("-told") and sight.known_name(place) == end
-            return replace(behind, label="half") if told else behind  # "Anna, take it"
-    return here or _behind_time(sight, place, depth)
+            if behind.label.endswith("-told") and sight.known_name(place) == end:
+                return replace(behind, label="half")  # "Anna, take it"
+            if behind.label != "half":
+                return behind
+            open_ = open_ or behind  # "jamen så | tager jeg den" is open, "jamen | så tager jeg den" is not
+    return open_ or here or _behind_time(sight, place, depth)
 
 
 def _behind_time(sight: Sight, place: int, depth: int) -> Found | None:
@@ -310,8 +314,8 @@ def _is_address(sight: Sight, place: int, end: int) -> bool:
 
 
 def _rank(found: Found) -> tuple[bool, int, int, int]:
-    """The least is best: no swallowing, the longest, "unclear" before commands, "pass" behind others, "half" last."""
-    order = {"unclear": 0, "pass": 2, "half": 3}
+    """The least is best: no swallowing, the longest, "unclear" before commands, "pass" and "no" behind others, "half" last."""
+    order = {"unclear": 0, "pass": 2, "no": 3, "half": 4}
     return (found.text_at >= 0, -found.end, order.get(found.label, 1), len(found.label))
 
 

@@ -266,7 +266,8 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     trail = sight.remarks(found, found.end, found.closed) if found.verb == "claim" else []
     if later := next((said for place, kind, said in trail if kind == "later" and place == 0), ""):
         return f"{_CALLED['later']} ({later!r})"  # "Ik neem dit later": no English goodbye
-    for place, kind, said in sight.remarks(found, found.closed, len(sight.line)):
+    behind = found.text_at if found.text_at >= 0 else found.closed  # "I leave it to someone who …, otherwise I take it"
+    for place, kind, said in sight.remarks(found, behind, len(sight.line)):
         kinds.add(kind)
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
         if kind in ("when", "later", "which") and place == 0 and found.verb == "claim" and same:
