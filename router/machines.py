@@ -35,9 +35,12 @@ _RECEIPT_SUBJECTS = Phrases(_AUTO["subject"]["receipt"])
 _AUTOMATIC = Phrases(_AUTO["text"]["automatic"])
 _AWAY = Phrases(_AUTO["text"]["away"])
 _ADVICE = Phrases(_AUTO["text"]["advice"])
+_TICKET_TOLD = re.compile(r"# ?[\w-]+(?:$|[\]):]| [-–—]| (?:received|created|opened|has been|is )|\.$)")
 _NUMBER = re.compile(r"\d{3}")  # of a ticket
 _READ_SUBJECTS = Phrases(_AUTO["read"]["subject"])
 _READ_TEXTS = Phrases(_AUTO["read"]["text"])
+_URGENT = Phrases(_AUTO["text"]["urgent"])
+_SENTENCE = re.compile(r"(?<!\d)[.!。！](?=\s|$|[^\W\d_])|\n\s*\n")
 _TAKEN_IN = Phrases(_AUTO["text"]["received"])
 _CHALLENGE_SUBJECTS = Phrases(_AUTO["challenge"]["subject"])
 _CHALLENGE_TEXTS = Phrases(_AUTO["challenge"]["text"])
@@ -53,6 +56,8 @@ _ROBOT_SENDERS = tuple(_AUTO["sender"]["robots"])
 _BULK_SENDERS = (*_TABLE["bulk"]["senders"], *_NO_REPLY)
 _LAST_WORDS = ("auto-reply", "auto reply", "autoreply", "automatic reply", "autosvar", "out of office", "auto-response")
 _ANSWER_PREFIXES = tuple(_AUTO["subject"]["answers"])
+_THANKS = Phrases(phrase for phrase in _AUTO["subject"]["receipt"] if phrase[0] != "[" and phrase[-1] != "#")
+_ROBOTS_OWN = (_AWAY, _ADVICE, _AUTOMATIC, _TAKEN_IN, _THANKS, _URGENT)
 _PITCHES = tuple((name, Phrases(_TABLE["letter"][name])) for name in ("people", "services", "search"))
 _APPROACH = Phrases(_TABLE["letter"]["approach"])
 _NEED = Phrases(_TABLE["letter"]["need"])
@@ -142,8 +147,17 @@ def _robot_subject(message: Message) -> str | None:
     phrase = _SURE_SUBJECTS.begins(subject)
     if phrase and _is_closed(subject, phrase) and not (subject.strip(" .!?") == phrase and _asks(message)):
         return f"the subject begins with “{phrase}”"
+    office = _OFFICE_SUBJECTS.begins(subject)
+    if office and subject[len(office) :].lstrip(" :-–—").startswith(_ANSWER_PREFIXES):
+        return f"the subject puts “{office}” before that of an answer"
     last = subject.rpartition(" [" if subject.endswith("]") else " (")[2].strip("])")
-    return f"the subject ends with “{last}”" if last in _LAST_WORDS and subject[-1:] in "])" else None
+    if last in _LAST_WORDS and subject[-1:] in "])":
+        return f"the subject ends with “{last}”"
+    last = subject.rpartition(" - ")[2]
+    said = _read_said(message) if last in _LAST_WORDS else None
+    if said and "?" not in said.text and (company := said.automatic or said.away or said.advice):
+        return f"the subject ends with “{last}”, and it says “{company}”"
+    return None
 
 
 def _asks(message: Message) -> bool:
@@ -172,7 +186,7 @@ class _Said:
 
 def _read_said(message: Message) -> _Said:
     text = fold("\n".join(_own_lines(message))[:TOP])
-    return _Said(text, _AUTOMATIC.found(text), _AWAY.found(text), _ADVICE.found(text))
+    return _Said(text, _AUTOMATIC.found(text), _AWAY.found(text), _ADVICE.found(text) or _URGENT.found(text))
 
 
 def _weak_signs(message: Message) -> str | None:
@@ -186,6 +200,8 @@ def _weak_signs(message: Message) -> str | None:
     header = "" if _is_form(message) else _weak_header(message)
     if header and (said.automatic or (said.away and said.advice)):
         return f"{header}, and “{said.automatic or said.away}”"
+    if _only_robots_words(said):
+        return f"it says nothing but “{said.automatic or said.away}” and “{said.advice or said.automatic}”"
     if _answers(message):
         return None
     subject = _weak_subject(message, said, header)
@@ -196,21 +212,41 @@ def _weak_signs(message: Message) -> str | None:
     return None
 
 
+def _only_robots_words(said: _Said) -> bool:
+    """Every sentence is one of a robot's, however the subject begins: away, urgent matters, thanks, a ticket.
+
+    "I'm off on Friday, ask Rob" is a person's: it needs a sentence that is said to nobody in particular.
+    """
+    away = said.away and _URGENT.found(said.text)
+    itself = said.automatic and (said.advice or said.away or _TAKEN_IN.found(said.text))
+    if "?" in said.text or not (away or itself):
+        return False
+    sentences = [each.strip() for each in _SENTENCE.split(said.text)]
+    sentences = [each for each in sentences if len(each.split()) > 3 or (len(each) > 5 and not each[:6].isascii())]
+    told = [any(phrases.found(each) for phrases in _ROBOTS_OWN) for each in sentences]
+    signed = told and not told[-1] and sum(told) >= 3 and len(sentences[-1].split()) <= 10
+    return 3 <= len(told) <= 8 and all(told[:-1] if signed else told)
+
+
 def _weak_subject(message: Message, said: _Said, header: str) -> str | None:
     """A subject as robots and people write it, with the company that it needs."""
     subject = fold(message.subject[:VALUE]).lstrip("[(*【 ")
     answer = "it answers without “Re:”" if message.in_reply_to else ""
     office = _SURE_SUBJECTS.begins(subject) or _OFFICE_SUBJECTS.begins(subject)
     short = office.startswith("auto")  # "Auto:" is a car, too
-    if office and _is_closed(subject, office) and (company := said.away or ("" if short else answer)):
+    bare = subject.strip(" .!]") == office  # "Fuori ufficio": a person may look for a room there
+    if office and _is_closed(subject, office) and (company := said.away or ("" if short or bare else answer)):
         return f"the subject begins with “{office}”, and {company}"
     if office and (company := said.automatic or header or (said.away and said.advice)):
         return f"the subject begins with “{office}”, and {company}"
     absence = _ABSENCE_SUBJECTS.begins(subject)
     answer = "" if "?" in said.text else answer  # "Away until Monday": can we move the call?
+    answer = answer if absence and _is_closed(subject, absence) else ""
     if absence and said.away and (company := said.advice or answer or header):
         return f"the subject begins with “{absence}”, and it says “{said.away}” and {company}"
     receipt = _RECEIPT_SUBJECTS.begins(subject) or _RECEIPT_SUBJECTS.begins(_without_tag(subject))
+    if receipt.endswith("#") and not _TICKET_TOLD.search(subject):
+        receipt = ""  # "Ticket #4711 prints twice"
     if receipt and (company := said.automatic or header):
         return f"the subject begins with “{receipt}”, and {company}"
     return None
@@ -235,7 +271,7 @@ def _weak_header(message: Message) -> str:
     if "return-path" in headers and (not path or path.startswith("mailer-daemon")):
         return "a null return path"
     local = message.sender.address.partition("@")[0]
-    return f"from {local}" if local.startswith(_NO_REPLY) else ""
+    return f"from {local}" if any(name in local for name in _NO_REPLY) else ""
 
 
 def _answers(message: Message) -> bool:

@@ -179,6 +179,24 @@ def test_a_person_who_is_away_stays_a_person(language, sure, loose, text):
     assert auto_reply_reason(_mail("Re: Rust", "Mine!\n\n> " + text, ("precedence", "bulk"))) is None
 
 
+def _texts() -> list[tuple[str, str, str]]:
+    """(robot or person, subject, text) of each mail in machine_texts.txt."""
+    found = []
+    for block in (Path(__file__).parent / "machine_texts.txt").read_text("utf-8").split("=== ")[1:]:
+        head, _, text = block.partition("\n")
+        kind, _, subject = head.partition(" ")
+        found.append((kind, subject, text.strip()))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "subject", "text"), _texts())
+@pytest.mark.parametrize("answered", [(), ("<offer.12@collective.example>",)])
+def test_robots_without_a_header_are_told_by_their_words_and_people_are_not(kind, subject, text, answered):
+    message = _mail(subject, text, in_reply_to=answered)
+    assert bool(auto_reply_reason(message)) == (kind == "robot")
+    assert read_bounce(message) is None
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
