@@ -28,6 +28,7 @@ _TIME = re.compile(
     r"|(?<!\d)\d{1,2}\.\d{2}\s?(?:uhr|[ap]\.?m\b)",
     re.IGNORECASE,
 )
+_SENTENCE_BREAK = re.compile(r"(?<!\w)[^\W\d_A-Z]{4,}[.!?] +[A-ZÀ-Þ]")
 _MORE_THAN = re.compile(r"> ?\d")
 _CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+ ?(?:=|\(|\[))")
 _LOGGED = re.compile(r"\W?\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
@@ -340,6 +341,8 @@ def _closes(window: _Window) -> bool:
         bracketed = bool(_BRACKETED.search(window.text))
         if not (window.opens or window.quote or bracketed) and _tells_before_date(window.text):
             return False
+        if not window.quote and _SENTENCE_BREAK.search(window.text):
+            return False  # "Tuesday, 3 June, at our office. Bo (bo@example.org) will come too:"
         if window.opens or window.alone:
             return bracketed or _ends_attribution(window.last)
         return _ends_attribution(window.last) and (window.last[-2:-1] in ">)]" or window.last[-2:-1].isdigit())
@@ -365,11 +368,20 @@ def _tells_before_date(text: str) -> bool:
     return sum(word[0].islower() and len(word) > 2 for word in before.split()) >= 2
 
 
-def logged(lines: Sequence[str], at: int) -> bool:
-    """Line `at` is one of several that begin with a day and a time: a log, no attribution."""
-    if not _LOGGED.match(lines[at]):
+def listed(rows: Rows, at: int) -> bool:
+    """Line `at` is one of several of its kind, each with a day: a log, a list of appointments, no attribution."""
+    beside = [row for row in (at - 1, at + 1) if 0 <= row < len(rows)]
+    if _LOGGED.match(rows.lines[at]):
+        return any(_LOGGED.match(rows.lines[row]) for row in beside)
+    return _is_entry(rows, at) and any(_is_entry(rows, row) for row in beside)
+
+
+def _is_entry(rows: Rows, at: int) -> bool:
+    """A line that begins with a day and ends with somebody's address: "Tue, 3 June 2025 10:00 Bo <bo@example.org>"."""
+    line = rows.lines[at]
+    if len(line) > SPAN or not line.endswith(">"):
         return False
-    return any(_LOGGED.match(lines[row]) for row in (at - 1, at + 1) if 0 <= row < len(lines))
+    return opens_attribution(line) and rows.shows(at).address and rows.shows(at).date == 2
 
 
 def _tells_of_itself(text: str) -> bool:
@@ -391,7 +403,8 @@ def _goes_on_after_verb(last: str) -> bool:
     told = [word for word in behind if word[:1].islower() and fold(word) not in _MOMENT]
     if len(behind) > 2 and told[:2] == behind[:2]:
         return True  # "schrieb uns die Bank:"
-    return len(told) > 2 and len([word for word in told if len(word) > 2]) > 2
+    clause = any(word.endswith(",") and after[:1].islower() for word, after in itertools.pairwise(words[verb + 1 :]))
+    return len(told) > 2 and (clause or len([word for word in told if len(word) > 2]) > 2)
 
 
 def _closes_without_colon(window: _Window) -> bool:

@@ -343,6 +343,9 @@ PHONE_STARTS = _phrases(
     typed from
     written on a
     dictated to
+    dictated with
+    dictated using
+    dictated by
     get bluemail
     get nine
     get spark
@@ -730,6 +733,8 @@ DISCLAIMED = (
 
 # A paragraph that begins so is a footer by itself (mailing lists, notifications) …
 FOOTER_STARTS = (
+    "quoted text hidden]", "quoted text clipped]", "zitierter text ausgeblendet]", "texte des messages précédents",
+    "texto citado oculto]", "citerad text dold]", "geciteerde tekst", "testo tra virgolette nascosto]",
     "sender notified by", "you can view, comment on, or merge this pull request", "think green",
     "this email was sent from a notification-only", "image: mailtrack", "um sich von der liste",
     "um sich von dieser liste",

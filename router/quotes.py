@@ -23,7 +23,7 @@ from router.attribution import (
     attribution_within,
     ends_with_wrote,
     evidence,
-    logged,
+    listed,
     may_close,
     opens_attribution,
 )
@@ -33,6 +33,8 @@ from router.lines import DASHES, DECORATION, LINE, fold, is_rule
 _COLON = re.compile(r"[:：](?!\d|//)")
 _DATE_APART = re.compile(r"\([^()]{6,80}\)")
 _LABEL = re.compile(r"[ \t*_|>–—=~#•·-]{0,20}([^\W\d_][^:：]{0,39}?)[ \t*_]{0,8}[:：]")
+_SNIPPED = re.compile(r"\s*[\[<(]?(?:snip|snipped|\.\.\.|…)[\]>)]?\s*", re.IGNORECASE)
+_TIME_FROM = re.compile(r"[^:：]{1,40}[:：]\s*\d{1,2}[:.]\d\d(?!\d)")
 _WORD_LAST = re.compile(r"[^\W\d_]+\s?$")
 _WORD = re.compile(r"[^\W\d_]+")
 _NOTES = re.compile(
@@ -75,9 +77,9 @@ class Page(Rows):
         return at
 
     def opens_quote(self, at: int) -> bool:
-        """Line `at`, or the first after blank ones and one rule, is a quoted line."""
+        """Line `at`, or the first after blank ones and one rule or "[snip]", is a quoted line."""
         at = self.after(at)
-        if at < len(self.lines) and is_rule(self.lines[at]):
+        if at < len(self.lines) and (is_rule(self.lines[at]) or _SNIPPED.fullmatch(self.lines[at][:LINE])):
             at = self.after(at + 1)
         return at < len(self.lines) and self.quoted(at)
 
@@ -104,7 +106,7 @@ class Page(Rows):
 
     def _attribution(self, at: int, floor: int) -> Head | None:
         line = self.lines[at]
-        if logged(self.lines, at):
+        if listed(self, at):
             return None
         if attribution_within(line) or ("---" in line and _NOTES.match(line)):
             return Head(at, 0, at + 1, "attribution")
@@ -161,6 +163,8 @@ class Page(Rows):
             return Head(at, 0, at + 1, "header block")
         if first == "other" and at + 1 < len(self.lines) and self.blank(at + 1):
             return None  # "Priority: urgent", with which the writer ends
+        if first == "from" and _TIME_FROM.match(self.lines[at][:LINE]):
+            return None  # "From: 10:00"
         if first == "from" and at > floor and self.blank(at - 1) and _names_mailbox(self.lines[at]):
             return Head(at, 0, self._block_end(at)[0], "header block")
         if at < self._no_block:

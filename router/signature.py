@@ -115,7 +115,8 @@ def _phone_sign(line: str) -> int:
     if not bare or len(bare) > 160 or words > 16:
         return 0
     _, mark, more = _partition(bare)
-    brand = mark == "," and more.startswith(mailwords.DEVICES) and len(more.split()) <= 4
+    again = more.startswith(_PHONE_STARTS) and len(more.split()) <= 6
+    brand = again or (mark == "," and more.startswith(mailwords.DEVICES) and len(more.split()) <= 4)
     if mark and more and not brand and (_COLON.search(more) or not any(word in more for word in mailwords.EXCUSES)):
         return 0  # "Sent from my phone, so brief: yes" says something
     device = any(device in bare for device in mailwords.DEVICES)
