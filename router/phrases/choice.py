@@ -59,11 +59,12 @@ def _look(sight: Sight, place: int, depth: int) -> Found | None:
         return here
     strange = here is not None and sight.opens_with_stranger(here)  # "Selvä, Haluaisin": no name, whatever its capitals
     reach = here.end if here and not strange else 0
-    said = max((end for label, end in sight.labels(place) if label == "chat" and sight.line.ends_at(end)), default=0)
+    whole = ("chat", "greeting")
+    said = max((end for label, end in sight.labels(place) if label in whole and sight.line.ends_at(end)), default=0)
     open_: Found | None = None
     for end, languages in lead_ends(sight, place):
         if end < said:
-            break  # in "gut gemacht" the first word leads to nothing: it is praise
+            break  # "gut gemacht" is praise, "Guten Tag zusammen" greets all: the first word leads to nothing
         behind = _find(sight, end, depth + 1) if reach <= end < len(sight.line) else None
         parted = sight.line.ends_at(end) and (sight.line.ends_at(place) or not languages)
         if behind is None or not (parted or languages & {*behind.languages, "en"}):
@@ -260,7 +261,20 @@ def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
         found.start - 1, sight.book.then, inverting
     )
     asked = found.bare and sight.says(first + 1, sight.book.speakers, inverting)  # "Har jag tid, min"
-    return then or asked or _is_inverted(sight, first, found)
+    return then or asked or _is_inverted(sight, first, found) or _asks_first(sight, first, found)
+
+
+def _asks_first(sight: Sight, first: int, found: Found) -> bool:
+    """Whether the statement from `first` begins as a question does, which is a condition: "Zahlen die gut, her damit".
+
+    Words that are said of oneself begin no such one: "Kann ich gut, mache ich".
+    """
+    second = first + 1
+    inverting = found.languages & _VERB_SECOND
+    if second >= found.start or sight.line.ends_at(second) or sight.says(first, sight.book.safe, inverting | {"en"}):
+        return False
+    subject = sight.says(second, sight.book.subjects, inverting) or sight.says(second, sight.book.persons, inverting)
+    return subject and any(sight.line.breaks[at] != NONE for at in range(second, found.start))
 
 
 def _is_plain(sight: Sight, found: Found, more: tuple[str, ...]) -> bool:

@@ -252,8 +252,11 @@ def _quoted(sight: Sight, found: Found) -> str:
     """In quotation marks with more behind them than a name, it is somebody's word, perhaps not the sender's."""
     line = sight.line
     before = line.gap(found.start - 1) if found.start else line.lead
-    quoted = not _QUOTES.isdisjoint(before) and not _QUOTES.isdisjoint(line.gap(found.end - 1))
-    return "a quotation" if quoted and found.closed < len(line) and not sight.is_name(found.closed) else ""
+    if _QUOTES.isdisjoint(before):
+        return ""
+    end = next((at for at in range(found.end, len(line)) if not _QUOTES.isdisjoint(line.gap(at - 1))), len(line))
+    behind = max(end, found.closed)
+    return "a quotation" if behind < len(line) and not sight.is_name(behind) else ""
 
 
 def _remarked(sight: Sight, found: Found, stop: int) -> str:
@@ -336,4 +339,12 @@ def _second_thought(sight: Sight, found: Found) -> str:
         talk = max((end for label, end in ends.items() if label in _TALK), default=0)
         if any(command_of(label) in opposite and end > talk for label, end in ends.items()):
             return "a second command"
+        if found.verb == "claim" and (put_off := _put_off(sight, found, place)):
+            return put_off
     return ""
+
+
+def _put_off(sight: Sight, found: Found, place: int) -> str:
+    """What puts off the claim that the clause at `place` says again: "Right for me, I take it when I'm back"."""
+    ends = {end for label, end in sight.labels(place) if command_of(label) == "claim" and not sight.line.ends_at(end)}
+    return next((said for end in ends if (said := _opening(sight, found, end, ("when", "later")))), "")
