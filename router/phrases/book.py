@@ -35,8 +35,9 @@ class Book:
     joins: Mapping[str, frozenset[str]]  # by language: and; as keys: "è" is not "e"
     reasons: Mapping[str, frozenset[str]]  # by language: because, since
     hence: Mapping[str, frozenset[str]]  # by language: so, therefore; as keys: "sa" is not "så"
+    asking: Mapping[str, frozenset[str]]  # by language: who, when, where
     articles: Mapping[str, frozenset[str]]  # by language: the, a, my
-    speakers: Mapping[str, frozenset[str]]  # by language, where the verb comes second: I, we
+    speakers: Mapping[str, frozenset[str]]  # by language, where it is not left out: I, we
     persons: Mapping[str, frozenset[str]]  # by language, where the verb comes second: of whom a sentence may tell
     first: Mapping[str, frozenset[str]]  # by language: verbs that are said of oneself only, whose "I" may be missing
     subjects: Mapping[str, frozenset[str]]  # by language, where the verb comes second: how a statement begins: I, it
@@ -100,6 +101,7 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         joins=_by_language(tables, "and", key),
         reasons=_by_language(tables, "because"),
         hence=_by_language(tables, "so", key),
+        asking=_by_language(tables, "asking"),
         articles=_by_language(tables, "article"),
         speakers=_by_language(tables, "speaker"),
         persons=_by_language(tables, "person"),

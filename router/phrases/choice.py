@@ -279,7 +279,7 @@ def _asks_first(sight: Sight, first: int, found: Found) -> bool:
 
 def _is_plain(sight: Sight, found: Found, more: tuple[str, ...]) -> bool:
     """Whether nothing telling stands before `found`, in its languages."""
-    telling = {"if", "when", "but", "maybe", "said", "aside", *more} | (set() if found.verb == "pass" else {"not"})
+    telling = {"if", "when", "but", "maybe", "said", *more} | (set() if found.verb == "pass" else {"not", "aside"})
     conceded = _conceded(sight) if found.verb == "claim" else range(0)
     remarks = sight.remarks(found, 0, found.start)
     return not any(kind in telling for place, kind, _ in remarks if place not in conceded)

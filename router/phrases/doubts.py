@@ -54,7 +54,7 @@ def doubt(sight: Sight, found: Found) -> str:
         return "a name that is on no roster"
     end = found.closed
     stop = next((at for at in range(end - 1, len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
-    if line.asks(end - 1, stop + 1) or (verb in ("claim", "yes") and line.asks(0, len(line))):
+    if line.asks(end - 1, stop + 1) or (verb in ("claim", "yes") and _asks_of_it(sight, found, stop)):
         return "a question mark"
     if verb == "claim" and line.refuses():
         return "a sign"
@@ -71,6 +71,32 @@ def doubt(sight: Sight, found: Found) -> str:
         or _second_thought(sight, found)
         or (_strange(sight, found) if verb == "claim" else "")
     )
+
+
+def _asks_of_it(sight: Sight, found: Found, stop: int) -> bool:
+    """Whether a question beside the sentence of `found`, which ends at `stop`, may be about the command.
+
+    Behind it, one of the client or the work is not: it is a sentence that begins with "who", "when" or "where".
+    """
+    line = sight.line
+    if line.asks(0, found.start) or ("¿" in line.lead and "?" not in line.text):
+        return True
+    place = stop + 1
+    while place < len(line):
+        last = next(at for at in range(place, len(line)) if line.breaks[at] in (STOP, QUESTION))
+        if line.breaks[last] == QUESTION and not _asks_of_others(sight, found, place, last):
+            return True
+        place = last + 1
+    return False
+
+
+def _asks_of_others(sight: Sight, found: Found, place: int, last: int) -> bool:
+    """Whether the question from `place` to `last` is of the client or the work: "When do they start?"."""
+    if last == place or not sight.says(place, sight.book.asking, sight.tongues(found)):
+        return False
+    if any(sight.known_name(at) for at in range(place, last + 1)):
+        return False
+    return not any(kind in ("if", "but", "said", "aside") for _, kind, _ in sight.remarks(found, place, last + 1))
 
 
 def second_thought_below(sight: Sight, found: Found) -> str:

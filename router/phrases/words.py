@@ -134,7 +134,8 @@ def read_line(text: str) -> Line:
     written = [clear[start:end] for start, end in spans]
     words, keys = tuple(map(fold, written)), tuple(map(key, written))
     edges = [*(start for start, _ in spans[1:]), len(clear)]
-    breaks = [_break(clear[end:edge]) for (_, end), edge in zip(spans, edges, strict=False)]
+    gaps = (clear[end:edge] for (_, end), edge in zip(spans, edges, strict=False))
+    breaks = [_break(gap.replace("¿", ".") if "?" in clear else gap) for gap in gaps]  # "Mío, ¿cuándo empiezan?"
     for place in range(len(breaks) - 1):
         gap = clear[spans[place][1] : edges[place]]
         before = clear[edges[place - 1] - 1] if place else " "
