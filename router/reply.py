@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from router import htmltext
 from router.attribution import Evidence
-from router.lines import LINE, clean, is_rule
+from router.lines import LINE, clean, is_quoted, is_rule
 from router.message import Message
 from router.quotes import Head, Page, is_separator
 from router.signature import is_phone_signature, skip_banners, trim
@@ -62,10 +62,30 @@ def read_reply(message: Message, banners: Sequence[str] = ()) -> Reply:
     if message.html and (message.from_html or not message.text.strip()):
         return Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
     plain = Reply(*cut_text(message.text, banners))
-    if not message.html or (plain.quoted and plain.text):
+    if not message.html or (plain.quoted and plain.text and not _lost_its_marks(plain, message.html)):
         return plain
     marked = Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
-    return marked if marked.quoted and _squeeze(marked.text) in _squeeze(message.text) else plain
+    if not plain.quoted:  # what stands under a blockquote may go on with the writer's own text
+        return marked if marked.quoted and _squeeze(marked.text) in _squeeze(message.text) else plain
+    more = marked.quoted and _squeeze(marked.text).startswith(_squeeze(plain.text))
+    return marked if more and _holds(message.text, marked.text) else plain
+
+
+def _lost_its_marks(plain: Reply, page: str) -> bool:
+    """A program made the plain text of the HTML and dropped the marks: answers between the quotes show only there."""
+    return "<blockquote" in page.lower() and not any(is_quoted(line) for line in plain.quoted.split("\n"))
+
+
+def _holds(text: str, said: str) -> bool:
+    """Whether the lines of `said` stand in `text`, in that order: both halves of the mail say the same."""
+    whole, at = _squeeze(text), 0
+    for line in said.split("\n"):
+        bare = _squeeze(line)
+        at = whole.find(bare, at)
+        if at < 0:
+            return False
+        at += len(bare)
+    return True
 
 
 def cut_text(text: str, banners: Sequence[str] = ()) -> tuple[str, str, str]:

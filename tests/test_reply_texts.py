@@ -109,3 +109,17 @@ def test_a_text_is_read_alike_in_whatever_body_it_comes() -> None:
         assert read(body, broken) == flat(wanted), body
         for page in (broken, f"<pre>{html.escape(body)}</pre>", paragraphs):
             assert read(None, page) == flat(wanted), page
+
+
+def test_answers_between_the_quotes_of_the_html_are_read_where_the_plain_text_lost_its_marks() -> None:
+    quote = "<blockquote type=cite>{}</blockquote>"
+    page = f"<p>On 3 June 2025, Bo Ek wrote:</p>{quote.format('Who?')}<p>Dana.</p>{quote.format('When?')}<p>Monday.</p>"
+    plain = "On 3 June 2025, Bo Ek wrote:\nWho?\nDana.\nWhen?\nMonday."
+    assert read(plain, page) == "Dana. Monday."
+    assert read(f"See below.\n\n{plain}", f"<p>See below.</p>{page}") == "See below. Dana. Monday."
+    assert read(plain, f"<p>On 3 June 2025, Bo Ek wrote:</p>{quote.format('Who? Dana. When? Monday.')}") == ""
+
+
+def test_a_law_that_the_writer_cites_in_the_html_is_no_reason_to_drop_the_plain_text() -> None:
+    page = "<p>The law says:</p><blockquote>Two must sign.</blockquote><p>So please do.</p>"
+    assert read("The law says:\nTwo must sign.\nSo please do.", page) == "The law says: Two must sign. So please do."
