@@ -118,11 +118,19 @@ def _behind_statement(sight: Sight, open_: bool) -> Found | None:
         parted = line.breaks[place - 1] != NONE
         found = _command_at(sight, place) if parted or (safe >= 0 and sight.may_follow(place, spoken)) else None
         told = found is not None and safe >= 0 and _is_told(sight, safe, found)
+        if found and told:
+            found = _of_one_tongue(sight, safe, found)
         if found and told and _is_plain(sight, found, ()) and not _is_promised(sight, first, found):
             return None if _is_consequence(sight, first, found) else found
         if found and parted and not open_ and _stands_alone(sight, first, found):
             return found
     return None
+
+
+def _of_one_tongue(sight: Sight, safe: int, found: Found) -> Found:
+    """`found` in the languages of the statement before it: in "Jestem na urlopie, pas" it is no Dutch, nor is "na"."""
+    tongues = {tongue for tongue in found.languages if sight.says(safe, sight.book.safe, frozenset({tongue}))}
+    return replace(found, languages=frozenset(tongues)) if tongues and "en" not in found.languages else found
 
 
 def _is_told(sight: Sight, safe: int, found: Found) -> bool:
