@@ -197,6 +197,8 @@ def test_a_plain_statement_may_precede_a_claim(text: str) -> None:
         "Går de med på det, er den min",
         "Har de råd, tar jag den",
         "Har jag tid, min",
+        "Har de råd, så tar jag den",
+        "Är Anna klar så jag tar den",
         "Hab ich Zeit, meins",
         "C'est pour moi, je paie",  # the round of drinks, not the bun
         "Jeg giver en omgang, den er min",

@@ -232,7 +232,8 @@ def _is_inverted(sight: Sight, first: int, found: Found) -> bool:
     ) and not _drops_subject(sight, first, found)
     second = found.start + 1
     follows = second < found.end and sight.says(second, sight.book.speakers, inverting)
-    return leads or (follows and not sight.says(found.start, sight.book.subjects, inverting))
+    begins = any(sight.says(found.start, words, inverting) for words in (sight.book.subjects, sight.book.then))
+    return leads or (follows and not begins)
 
 
 def _drops_subject(sight: Sight, first: int, found: Found) -> bool:
@@ -265,9 +266,10 @@ def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
         return False
     if sight.says(first, sight.book.first, inverting) and not _has_subject(sight, first + 1, inverting):
         return False  # "Kenne die Leute, nehme ich": the "I" is left out of the statement
-    then = sight.says(found.start, sight.book.then, inverting) or sight.says(
-        found.start - 1, sight.book.then, inverting
-    )
+    at = next((at for at in (found.start, found.start - 1) if sight.says(at, sight.book.then, inverting)), -1)
+    so = sight.says(at + 1, sight.book.speakers, inverting)  # "… så jag tar den": so; "… så tar jag den": then
+    someone = _has_subject(sight, first + 1, inverting) or sight.line.written(first + 1)[0].isupper()
+    then = at >= 0 and (someone or not so)
     asked = found.bare and sight.says(first + 1, sight.book.speakers, inverting)  # "Har jag tid, min"
     return then or asked or _is_inverted(sight, first, found) or _asks_first(sight, first, found)
 
