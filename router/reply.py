@@ -186,21 +186,30 @@ def _wrapped(page: Page, at: int, end: int) -> int:
     count = 0
     while at + count < end and not page.blank(at + count):
         count += 1
-    if not count or count > 3:
+    if not count:
         return 0
     above, first = page.lines[at - 1].rstrip(), page.lines[at].strip()
     between = at + count < len(page) and page.quoted(at + count)
-    if between and first.startswith(("http", "<http", "(http", "[http")):
+    if count <= 3 and between and first.startswith(("http", "<http", "(http", "[http")):
         return count
     words = first.split()
-    open_ended = above[-1:] not in ".!?:"
-    full = len(above) + 1 + len(words[0]) > (72 if between else 76)
-    small = first[0].islower() and len(words) > 1
-    tail = " ".join(line.strip() for line in page.lines[at : at + count])
-    answer = not first[0].islower() and (len(tail) > 40 or (tail[-1] in ".!?" and len(words) > 2))
-    if between and ((full and open_ended and not answer) or (len(above) > 55 and small)):
-        return count
-    return 1 if full and open_ended and small and len(first) <= 40 else 0
+    small = first[0].islower()
+    if above[-1:] not in ".!?:" and len(above) + 1 + len(words[0]) >= _quote_width(page, at):
+        if small:
+            return 1 if between or len(first) <= 40 else 0
+        goes_on = count == 1 and between and first[-1] not in ".!?:" and len(first) <= 40
+        below = page.lines[at + 1].lstrip("> ") if goes_on else ""
+        return 1 if below[:1].islower() else 0
+    return count if count <= 3 and between and len(above) > 55 and small and len(words) > 1 else 0
+
+
+def _quote_width(page: Page, at: int) -> int:
+    """How long a line may be in the quote that ends above line `at`: as its longest one, and not less than 60."""
+    width, row = 60, at - 1
+    while row >= max(0, at - 30) and page.quoted(row):
+        width = max(width, min(len(page.lines[row].rstrip()), 100))
+        row -= 1
+    return width
 
 
 def _squeeze(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
@@ -123,3 +124,28 @@ def test_answers_between_the_quotes_of_the_html_are_read_where_the_plain_text_lo
 def test_a_law_that_the_writer_cites_in_the_html_is_no_reason_to_drop_the_plain_text() -> None:
     page = "<p>The law says:</p><blockquote>Two must sign.</blockquote><p>So please do.</p>"
     assert read("The law says:\nTwo must sign.\nSo please do.", page) == "The law says: Two must sign. So please do."
+
+
+OLDER = (
+    "we have looked at your offer of last week and would like to know whether the price includes what it costs to come"
+    " to us and to stay there over night, or if that is to be paid on top of it at the end of the month by us."
+)
+
+
+def broken(text: str, width: int, cut: int) -> list[str]:
+    """`text` quoted in lines of `width`, which a gateway broke again at `cut` and gave no marks."""
+    lines = []
+    for line in textwrap.wrap(text, width):
+        quoted = f"> {line}"
+        space = quoted.rfind(" ", 0, cut) if len(quoted) > cut else len(quoted)
+        lines += [quoted[:space], quoted[space + 1 :]] if space < len(quoted) else [quoted]
+    return lines
+
+
+@pytest.mark.parametrize("width", range(66, 84))
+@pytest.mark.parametrize("gap", ["", "\n"])
+def test_what_a_gateway_broke_off_quoted_lines_is_no_answer_and_takes_none_with_it(width: int, gap: str) -> None:
+    quote = "\n".join(broken(OLDER, width, width - 3))
+    answers = ["Yes, it does.", "Lena", "Monday at nine, with Dana"]
+    text = QUOTE.partition("\n")[0] + "\n" + "\n".join(f"{quote}\n{gap}{answer}{gap}" for answer in answers)
+    assert new(text) == " ".join(answers)
