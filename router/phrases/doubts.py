@@ -354,12 +354,15 @@ def _is_talk(sight: Sight, place: int, verb: str, talk: tuple[str, ...]) -> bool
 
 
 def _second_thought(sight: Sight, found: Found) -> str:
-    """A later clause that says the opposite: "Pass. No, mine!", "Mine. Sorry, pass"."""
+    """A later clause that says the opposite: "Pass. No, mine!", "Mine. Sorry, pass", "No time, but I take it"."""
     opposite = {"claim": _AGAINST_CLAIM, "pass": frozenset({"claim"})}.get(found.verb)
     if not opposite:
         return ""
     line = sight.line
     starts = [at for at in range(max(found.closed, 1), len(line)) if line.breaks[at - 1] != NONE][:MOST_LEADS]
+    remarks = sight.remarks(found, found.closed, len(line))
+    starts += [found.closed + at + 1 + said.count(" ") for at, kind, said in remarks if kind == "but"][:MOST_LEADS]
+    starts = [at for at in starts if at < len(line)]
     for place in starts:
         ends = {label: end for label, end in sorted(sight.labels(place), key=lambda each: each[1]) if line.ends_at(end)}
         talk = max((end for label, end in ends.items() if label in _TALK), default=0)
