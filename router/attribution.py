@@ -40,6 +40,7 @@ _NUMERIC = re.compile(
 _YEAR = re.compile(r"(?<!\d)(?:19|20|25)\d\d(?!\d)")
 _CAPITAL = re.compile(r"(?<!\w)[^\W\d_a-z][^\W\d_]{0,12}(?!\w)")
 _COLON = re.compile(r"[:：](?!\d|//)")
+_COLONS = (":", "：", "՝")
 _ISO_SOMEBODY = re.compile(r"\s*\d{4}-\d\d-\d\d \d{1,2}:\d\d (?:GMT|UTC)?[-+]\d\d:?\d\d \S")
 _NAMED = re.compile(
     r"(\"[^\"@<>]{2,60}\"(?=\s)|[^@<>!?:;.]{2,60}?\s(?=<))\s?<?(?:mailto:)?[^\s@<>]{1,64}@[^\s@<>]{1,100}>?"
@@ -234,7 +235,7 @@ def attribution_start(rows: Rows, at: int, floor: int, quote_follows: bool) -> i
     """
     lines = rows.lines
     last = lines[at][-SPAN:].rstrip(DECORATION)
-    closed = last.endswith((":", "："))
+    closed = last.endswith(_COLONS)
     found, seen, text = None, Evidence(), ""
     for start in range(at, max(floor, at - _WINDOW + 1) - 1, -1):
         line = lines[start][-SPAN:]
@@ -270,7 +271,7 @@ def _date_line(rows: Rows, found: int, floor: int) -> int:
 def may_close(rows: Rows, at: int) -> bool:
     """Line `at` ends as the last line of an attribution may. Cheap, and false for most lines."""
     last = rows.lines[at][-SPAN:].rstrip(DECORATION)
-    if last.endswith((":", "：")):
+    if last.endswith(_COLONS):
         return True
     line = rows.lines[at]
     if line.endswith("--") and (line.startswith("--") or _verb_is_last(last)):
@@ -279,7 +280,7 @@ def may_close(rows: Rows, at: int) -> bool:
         return True  # Bob <bob@example.org> skrev: (3 juni 2025 10:11:12 CEST)
     below = rows.lines[at + 1] if at + 1 < len(rows) else ""
     wrapped = f"{rows.lines[at - 1][-SPAN:]} {line}" if at and len(line) < 40 else line
-    if "@" in wrapped and _verb_is_last(last) and below.strip(" *_") not in (":", "："):
+    if "@" in wrapped and _verb_is_last(last) and below.strip(" *_") not in _COLONS:
         return True
     if below.strip() and not is_quoted(below) and not is_rule(below):
         return False  # without a colon nothing may follow but the quote

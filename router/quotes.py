@@ -34,6 +34,8 @@ _COLON = re.compile(r"[:：](?!\d|//)")
 _DATE_APART = re.compile(r"\([^()]{6,80}\)")
 _LABEL = re.compile(r"[ \t*_|>–—=~#•·-]{0,20}([^\W\d_][^:：]{0,39}?)[ \t*_]{0,8}[:：]")
 _SNIPPED = re.compile(r"\s*[\[<(]?(?:snip|snipped|\.\.\.|…)[\]>)]?\s*", re.IGNORECASE)
+_HOUR = re.compile(r"\d{1,2}[:.]\d\d(?!\d)")
+_FULL_YEAR = re.compile(r"(?<!\d)20\d\d(?!\d)")
 _TIME_FROM = re.compile(r"[^:：]{1,40}[:：]\s*\d{1,2}[:.]\d\d(?!\d)")
 _WORD_LAST = re.compile(r"[^\W\d_]+\s?$")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -217,9 +219,18 @@ class Page(Rows):
             dated = dated or (self.shows(row).date == 2 and label_of(self.lines[row]) == "date")
         if dated and "to" in telling and shows.address:
             return True
+        if dated and self._as_mailed(at, end):
+            return True
         if "from" in telling and len(telling) >= 2:
             return shows.address or ("subject" in telling and (len(telling) >= 4 or shows.date == 2))
         return len(telling) >= 3 and "subject" in telling and (shows.address or shows.date == 2)
+
+    def _as_mailed(self, at: int, end: int) -> bool:
+        """From, a day with its hour, to, in this order and with nothing between: no travel plan is written so."""
+        rows = [row for row in range(at, end) if not self.blank(row)][:3]
+        if [label_of(self.lines[row]) for row in rows] != ["from", "date", "to"]:
+            return False
+        return bool(_HOUR.search(self.lines[rows[1]][:LINE]) and _FULL_YEAR.search(self.lines[rows[1]][:LINE]))
 
     def _label_follows(self, row: int) -> bool:
         at = self.after(row)
