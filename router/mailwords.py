@@ -46,6 +46,7 @@ WROTE = _words(
     idatzi
     shkroi
     написао
+    წერს დაწერა գրել գրեց aliandika ysgrifennodd scríobh geskryf geschriwwen kiteb লিখেছেন எழுதியது напиша жазды
     """
 )
 
