@@ -58,7 +58,7 @@ def doubt(sight: Sight, found: Found) -> str:
         return "a question mark"
     if verb == "claim" and line.refuses():
         return "a sign"
-    if verb in ("claim", "away") and ":" in line.gap(end - 1):
+    if verb in ("claim", "away", "bun", "dough", "cookie") and ":" in line.gap(end - 1):
         return "a colon"
     if found.label.endswith("-told") and _is_called(sight, end):
         return "a name called: an order"
@@ -320,6 +320,7 @@ def _after_comma(sight: Sight, found: Found, stop: int) -> str:
         sight.says(end, sight.book.safe, sight.tongues(found))
         or sight.says(end, sight.book.reasons, found.languages)
         or _tells_of_oneself(sight, found, end)
+        or any(at == 0 and kind == "harmless" for at, kind, _ in sight.remarks(found, end, end + _FAR))
     )
     if not found.bare or (harmless and not alone) or sight.is_name(end):
         return ""
