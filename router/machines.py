@@ -56,6 +56,8 @@ _ROBOT_SENDERS = tuple(_AUTO["sender"]["robots"])
 _BULK_SENDERS = (*_TABLE["bulk"]["senders"], *_NO_REPLY)
 _LAST_WORDS = ("auto-reply", "auto reply", "autoreply", "automatic reply", "autosvar", "out of office", "auto-response")
 _ANSWER_PREFIXES = tuple(_AUTO["subject"]["answers"])
+_IMPERSONAL = Phrases(_AUTO["text"]["impersonal"])
+_WANT = Phrases(phrase for phrase in _TABLE["letter"]["need"] if " " in phrase)
 _THANKS = Phrases(phrase for phrase in _AUTO["subject"]["receipt"] if phrase[0] != "[" and phrase[-1] != "#")
 _ROBOTS_OWN = (_AWAY, _ADVICE, _AUTOMATIC, _TAKEN_IN, _THANKS, _URGENT)
 _PITCHES = tuple((name, Phrases(_TABLE["letter"][name])) for name in ("people", "services", "search"))
@@ -163,8 +165,9 @@ def _robot_subject(message: Message) -> str | None:
 def _asks(message: Message) -> bool:
     """Somebody needs help with the matter that the subject names ("Autosvar": can you set one up for us?)."""
     said = _read_said(message)
-    machine = said.automatic or said.away or said.advice or _weak_header(message) or _TAKEN_IN.found(said.text)
-    return "?" in said.text and not machine and bool(_NEED.found(said.text))
+    itself = said.automatic and said.automatic not in fold(message.subject[:VALUE])
+    machine = itself or said.away or said.advice or _weak_header(message) or _TAKEN_IN.found(said.text)
+    return "?" in said.text and not machine and bool(_WANT.found(said.text))
 
 
 def _is_closed(subject: str, phrase: str) -> bool:
@@ -195,7 +198,8 @@ def _weak_signs(message: Message) -> str | None:
     if said.automatic and said.away:
         return f"it says of itself “{said.automatic}” and “{said.away}”"
     numbered = message.in_reply_to or _NUMBER.search(message.subject[:VALUE])
-    if said.automatic and numbered and not _answers(message) and (taken := _TAKEN_IN.found(said.text)):
+    wants = "?" in said.text or _WANT.found(said.text)
+    if said.automatic and numbered and not wants and not _answers(message) and (taken := _TAKEN_IN.found(said.text)):
         return f"it says of itself “{said.automatic}” and “{taken}”"
     header = "" if _is_form(message) else _weak_header(message)
     if header and (said.automatic or (said.away and said.advice)):
@@ -219,29 +223,34 @@ def _only_robots_words(said: _Said) -> bool:
     """
     away = said.away and _URGENT.found(said.text)
     itself = said.automatic and (said.advice or said.away or _TAKEN_IN.found(said.text))
-    if "?" in said.text or not (away or itself):
+    thanks = said.automatic or _THANKS.found(said.text) or _IMPERSONAL.found(said.text)
+    if "?" in said.text or not thanks or not (away or itself):
         return False
     sentences = [each.strip() for each in _SENTENCE.split(said.text)]
     sentences = [each for each in sentences if len(each.split()) > 3 or (len(each) > 5 and not each[:6].isascii())]
     told = [any(phrases.found(each) for phrases in _ROBOTS_OWN) for each in sentences]
-    signed = told and not told[-1] and sum(told) >= 3 and len(sentences[-1].split()) <= 10
+    open_ended = said.text.rstrip()[-1:] not in ".!。！"  # the last words are a greeting and a name
+    signed = told and not told[-1] and sum(told) >= 3 and open_ended and len(sentences[-1].split()) <= 10
     return 3 <= len(told) <= 8 and all(told[:-1] if signed else told)
 
 
 def _weak_subject(message: Message, said: _Said, header: str) -> str | None:
     """A subject as robots and people write it, with the company that it needs."""
     subject = fold(message.subject[:VALUE]).lstrip("[(*【 ")
-    answer = "it answers without “Re:”" if message.in_reply_to else ""
+    asks = "?" in said.text or "?" in subject  # "Away until Monday": can we move the call?
+    answer = "it answers without “Re:”" if message.in_reply_to and not asks else ""
     office = _SURE_SUBJECTS.begins(subject) or _OFFICE_SUBJECTS.begins(subject)
     short = office.startswith("auto")  # "Auto:" is a car, too
     bare = subject.strip(" .!]") == office  # "Fuori ufficio": a person may look for a room there
     if office and _is_closed(subject, office) and (company := said.away or ("" if short or bare else answer)):
         return f"the subject begins with “{office}”, and {company}"
-    if office and (company := said.automatic or header or (said.away and said.advice)):
+    if office and bare and _asks(message):
+        return None
+    if office and (company := said.automatic or header or (said.advice if said.away and not asks else "")):
         return f"the subject begins with “{office}”, and {company}"
     absence = _ABSENCE_SUBJECTS.begins(subject)
-    answer = "" if "?" in said.text else answer  # "Away until Monday": can we move the call?
-    answer = answer if absence and _is_closed(subject, absence) else ""
+    if not _is_closed(subject, absence) or subject.strip(" .!]") == absence:
+        answer = ""  # "Urlaub" alone may be what the mail is about
     if absence and said.away and (company := said.advice or answer or header):
         return f"the subject begins with “{absence}”, and it says “{said.away}” and {company}"
     receipt = _RECEIPT_SUBJECTS.begins(subject) or _RECEIPT_SUBJECTS.begins(_without_tag(subject))
@@ -294,6 +303,8 @@ def _challenge(message: Message) -> str | None:
 def _read_receipt(message: Message) -> str | None:
     """The receipt of a program that does not write reports (RFC 8098): "Read: …", and when that was."""
     phrase = _READ_SUBJECTS.begins(fold(message.subject[:VALUE]))
+    if phrase and sum(bool(label_of(line)) for line in _lines_of(message)[:20]) < 2:
+        return None  # it repeats the labels of the mail that was read
     said = _READ_TEXTS.found(fold("\n".join(_lines_of(message)))[:TOP]) if phrase else ""
     return f"a receipt: “{phrase}”, “{said}”" if said else None
 
