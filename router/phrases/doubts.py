@@ -18,6 +18,7 @@ HANDS = frozenset("🙋✋☝👆👍🖐✊🤚🙌👋")
 _NOUN = 3  # words: "the old zebra"
 _FAR = 16  # words behind an "if" that are looked at
 _SUBJECT = 6  # words of a clause in which its subject or its verb is looked for
+_KINDS = frozenset({"bun", "dough", "cookie"})
 _QUERIES = frozenset({"status", "list", "help"})
 _AGAINST_CLAIM = frozenset({"pass", "yield", "release", "offer", "award", "throw", "undo"})
 _TALK = ("chat", "closing", "greeting", "lead")
@@ -58,7 +59,8 @@ def doubt(sight: Sight, found: Found) -> str:
         return "a question mark"
     if verb == "claim" and line.refuses():
         return "a sign"
-    if verb in ("claim", "away", "bun", "dough", "cookie") and ":" in line.gap(end - 1):
+    numbered = end < len(line) and line.words[end].isdigit()  # "bun: 1" is how a mail set aside is called
+    if (verb in ("claim", "away") or (verb in _KINDS and not numbered)) and ":" in line.gap(end - 1):
         return "a colon"
     if found.label.endswith("-told") and _is_called(sight, end):
         return "a name called: an order"
