@@ -301,13 +301,19 @@ def _remarked(sight: Sight, found: Found, stop: int) -> str:
     for place, kind, said in sight.remarks(found, behind, len(sight.line)):
         kinds.add(kind)
         same = set(".!;\n").isdisjoint(sight.line.gap(found.closed - 1))  # an emoji does not end the sentence here
-        if kind in ("when", "later", "which") and place == 0 and found.verb == "claim" and same:
+        plans = kind == "later" and _tells_later(sight, found)
+        if kind in ("when", "later", "which") and place == 0 and found.verb == "claim" and same and not plans:
             return f"{_CALLED[kind]} ({said!r})"
         if kind == "tag" and found.verb == "claim" and found.closed + place + 1 + said.count(" ") == len(sight.line):
             return f"a question ({said!r})"
         if kind in anywhere or (kind in in_sentence and found.closed + place <= stop):
             return f"{_CALLED[kind]} ({said!r})"
     return "a second thought" if found.verb == "pass" and {"but", "able"} <= kinds else ""
+
+
+def _tells_later(sight: Sight, found: Found) -> bool:
+    """Whether the time behind a comma is that of something else the sender does: "Mine, tomorrow I call them"."""
+    return sight.line.breaks[found.closed - 1] == COMMA and _tells_of_oneself(sight, found, found.closed)
 
 
 def _after_comma(sight: Sight, found: Found, stop: int) -> str:
