@@ -267,7 +267,7 @@ def _is_consequence(sight: Sight, first: int, found: Found) -> bool:
     if sight.says(first, sight.book.first, inverting) and not _has_subject(sight, first + 1, inverting):
         return False  # "Kenne die Leute, nehme ich": the "I" is left out of the statement
     at = next((at for at in (found.start, found.start - 1) if sight.says(at, sight.book.then, inverting)), -1)
-    so = sight.says(at + 1, sight.book.speakers, inverting)  # "… så jag tar den": so; "… så tar jag den": then
+    so = sight.says(at + 1, sight.book.subjects, inverting)  # "… så jag tar den": so; "… så tar jag den": then
     someone = _has_subject(sight, first + 1, inverting) or sight.line.written(first + 1)[0].isupper()
     then = at >= 0 and (someone or not so)
     asked = found.bare and sight.says(first + 1, sight.book.speakers, inverting)  # "Har jag tid, min"

@@ -324,18 +324,25 @@ def _after_comma(sight: Sight, found: Found, stop: int) -> str:
     if end >= len(line) or line.breaks[end - 1] != COMMA:
         return ""
     alone = found.label.endswith("-alone")
-    harmless = (
-        sight.says(end, sight.book.safe, sight.tongues(found))
-        or sight.says(end, sight.book.reasons, found.languages)
-        or _tells_of_oneself(sight, found, end)
-        or any(at == 0 and kind == "harmless" for at, kind, _ in sight.remarks(found, end, end + _FAR))
-    )
+    harmless = _is_harmless(sight, found, end)
+    if sight.says(end, sight.book.joins, found.languages | {"en"}):  # "mine, and thanks for sharing"
+        harmless = harmless or (end + 1 < len(line) and _is_harmless(sight, found, end + 1))
     if not found.bare or (harmless and not alone) or sight.is_name(end):
         return ""
     clauses = [at for at in range(end, stop + 1) if line.breaks[at - 1] == COMMA] if alone else [end]
     kinds = ("closing",) if alone else _TALK
     talk = all(sight.is_name(at) or _is_talk(sight, at, found.verb, kinds) for at in clauses)
     return "" if talk else "what follows"
+
+
+def _is_harmless(sight: Sight, found: Found, place: int) -> bool:
+    """Whether what begins at `place` goes on about the claim or the claimant, as far as its first word tells."""
+    return (
+        sight.says(place, sight.book.safe, sight.tongues(found))
+        or sight.says(place, sight.book.reasons, found.languages)
+        or _tells_of_oneself(sight, found, place)
+        or any(at == 0 and kind == "harmless" for at, kind, _ in sight.remarks(found, place, place + _FAR))
+    )
 
 
 def _is_called(sight: Sight, end: int) -> bool:
