@@ -205,14 +205,18 @@ def _prompts(lines: Sequence[str]) -> frozenset[int]:
 
 def _comparisons(lines: Sequence[str]) -> frozenset[int]:
     """Lines like "> 500 people came", which only go on with the sentence above: one such line, and a number in it."""
-    found = set()
+    found: set[int] = set()
+    typed: set[int] = set()  # at a shell's prompt, which asks for more with ">"
     for at in range(1, len(lines)):
+        if lines[at].startswith("> ") and (at - 1 in typed or lines[at - 1].startswith("$ ")):
+            typed.add(at)
+            continue
         if not _MORE_THAN.match(lines[at][:20]) or is_quoted(lines[at - 1]):
             continue
         above, below = lines[at - 1].rstrip(), lines[at + 1] if at + 1 < len(lines) else ""
         if len(above) >= 25 and above[-1].isalpha() and not is_quoted(below):
             found.add(at)
-    return frozenset(found)
+    return frozenset(found | typed)
 
 
 @dataclass(frozen=True, slots=True)

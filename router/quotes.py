@@ -223,7 +223,16 @@ class Page(Rows):
             return True
         if "from" in telling and len(telling) >= 2:
             return shows.address or ("subject" in telling and (len(telling) >= 4 or shows.date == 2))
-        return len(telling) >= 3 and "subject" in telling and (shows.address or shows.date == 2)
+        if len(telling) < 3 or "subject" not in telling:
+            return False
+        return shows.address or (shows.date == 2 and self._lacks_its_first(at, end))
+
+    def _lacks_its_first(self, at: int, end: int) -> bool:
+        """A label of no known language stands above, and the day has its hour: a mail's, and no letter's or form's."""
+        hour = any(
+            _HOUR.search(self.lines[row][:LINE]) for row in range(at, end) if label_of(self.lines[row]) == "date"
+        )
+        return hour and at > 0 and bool(_LABEL.match(self.lines[at - 1]))
 
     def _as_mailed(self, at: int, end: int) -> bool:
         """From, a day with its hour, to, in this order and with nothing between: no travel plan is written so."""

@@ -7,6 +7,7 @@ tables only. Invariants: linear in the lines; nothing is taken away that has no 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -177,7 +178,12 @@ def _is_field(lines: Sequence[str], at: int, under: str) -> bool:
     """The line in `at` is to be written on: its name stands under it in brackets, or others like it beside theirs."""
     if under.startswith("(") and under.endswith(")"):
         return True
-    return any(_FIELD.search(line[:LINE]) for line in lines[max(0, at - 6) : at + 7])
+    if any(_FIELD.search(line[:LINE]) for line in lines[max(0, at - 6) : at + 7]):
+        return True
+    near = [line.strip() for line in lines[max(0, at - 4) : at + 5] if line.strip()]
+    drawn = [row for row, line in enumerate(near) if len(line) >= 10 and set(line) == {"_"}]
+    short = len(under) <= 30 and not _CONTACT.search(under)
+    return short and any(after - before == 2 for before, after in itertools.pairwise(drawn))
 
 
 def _up_to_small_print(lines: Sequence[str], at: int) -> list[str]:
