@@ -307,14 +307,16 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
     ends: dict[int, frozenset[str]] = {}
     whole = frozenset({"chat", "topic", *_PREPARING})
     for found in sight.phrases(place):
-        if found.label in ("greeting", "lead") and not line.ends_at(found.end) and _is_address(sight, place, found.end):
+        parted = line.ends_at(found.end)
+        if found.label not in ("greeting", "lead", "yes") and not (found.label in whole and parted):
+            continue
+        if not parted and found.label != "yes" and _is_address(sight, place, found.end):
             continue  # "du vil have den", "alle vil have den"
-        if not line.ends_at(found.end) and _may_condition(sight, place, found):
+        if not parted and _may_condition(sight, place, found):
             continue  # "si me lo quedo": without a comma no "sí"
-        if found.label in ("greeting", "lead", "yes") or (found.label in whole and line.ends_at(found.end)):
-            ends[found.end] = ends.get(found.end, frozenset()) | found.languages
-            called = sight.after_greeting(found.end) if found.label == "greeting" else found.end
-            ends[called] = ends.get(called, frozenset()) | found.languages
+        called = sight.after_greeting(found.end) if found.label == "greeting" else found.end
+        for end in (found.end, called):
+            ends[end] = ends.get(end, frozenset()) | found.languages
     name = sight.known_name(place)
     if name and line.ends_at(name) and "," in line.gap(name - 1):
         ends[name] = ends.get(name, frozenset())
@@ -333,8 +335,10 @@ def _may_condition(sight: Sight, place: int, found: Found) -> bool:
 
 def _is_address(sight: Sight, place: int, end: int) -> bool:
     """Whether what stands from `place` says "you" or "all" in some language: without a comma it is the subject."""
+    if end - place > 1:
+        return end in sight.ends("crowd", place)
     remarks = sight.book.remarks_in(sight.line.keys[place:end], frozenset(sight.book.remarks))
-    return end in sight.ends("crowd", place) or (end - place == 1 and any(kind == "address" for _, kind, _ in remarks))
+    return any(kind == "address" for _, kind, _ in remarks) or end in sight.ends("crowd", place)
 
 
 def _rank(found: Found) -> tuple[bool, int, int, int]:
