@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from router.phrases.words import COMMA, NONE, Line, spellings, split_words
 
@@ -63,6 +64,7 @@ class Grammar:
         self._sets: dict[str, _State] = {}
         self._beginnings: dict[str, frozenset[str]] = {}
         self._waiting: dict[str, list[tuple[str, str]]] = {}  # a word or {set} -> phrases that may begin with it
+        self._compiled: set[tuple[str, str]] = set()
         for label, text in phrases:
             for phrase in _phrases(text):
                 for word in _openings(phrase):
@@ -114,22 +116,29 @@ class Grammar:
         return self._sets[name]
 
     def _compile_waiting(self, opener: str) -> None:
-        for label, phrase in self._waiting.get(opener, ()):
-            _compile(phrase, self.start, label)
-        self._waiting[opener] = []
+        for waiting in self._waiting.pop(opener, ()):
+            if waiting not in self._compiled:  # it may begin otherwise as well, and have been met so
+                self._compiled.add(waiting)
+                label, phrase = waiting
+                _compile(phrase, self.start, label)
 
 
 def _phrases(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-def _openings(phrase: str) -> set[str]:
+def _openings(phrase: str) -> frozenset[str]:
     """The folded words and {sets} that `phrase` can begin with, and perhaps some that it cannot."""
     opening = _OPENING.match(phrase)
-    head = opening.group() if opening and not _has_branches(phrase) else phrase
+    return _words_of(opening.group() if opening and not _has_branches(phrase) else phrase)
+
+
+@cache
+def _words_of(head: str) -> frozenset[str]:
+    """The folded words and {sets} in `head`: hundreds of phrases begin with "(i|we)"."""
     sets = _NAMED.findall(head)
-    words = {form for word in split_words(_NAMED.sub(" ", head) if sets else head) for form in spellings(word)}
-    return words | {f"{{{name}}}" for name in sets}
+    words = split_words(_NAMED.sub(" ", head) if sets else head)
+    return frozenset({f"{{{name}}}" for name in sets}.union(*map(spellings, words)))
 
 
 def _has_branches(phrase: str) -> bool:
@@ -154,8 +163,14 @@ def _compile(phrase: str, start: _State, label: str) -> None:
             end.labels.append(label)
 
 
-def _either(pieces: list[str], at: int, froms: list[_State], phrase: str) -> tuple[list[_State], int]:
-    """Read alternatives up to a closing bracket or the end: the states they end in, and how far was read."""
+def _either(
+    pieces: list[str], at: int, froms: list[_State], phrase: str, meet: _State | None = None
+) -> tuple[list[_State], int]:
+    """Read alternatives up to a closing bracket or the end: the states they end in, and how far was read.
+
+    Alternatives that end with a word or a set end in the state `meet`, if there is one: else what follows would be
+    joined to the end of each of them.
+    """
     ends: list[_State] = []
     current = froms
     while at < len(pieces) and pieces[at] not in (")", "]"):
@@ -164,50 +179,52 @@ def _either(pieces: list[str], at: int, froms: list[_State], phrase: str) -> tup
             ends += current
             current = froms
         elif piece in _CLOSING:
-            inner, at = _either(pieces, at, current, phrase)
+            shared = len(current) == 1  # other phrases may begin alike, and then one state serves them all
+            inner, at = _either(pieces, at, current, phrase, None if shared else _State(single=False))
             if at >= len(pieces) or pieces[at] != _CLOSING[piece]:
                 raise PhraseError(f"{phrase.strip()!r}: the bracket {piece} is not closed")
-            current = inner if piece == "(" else [*inner, *current]
+            current = list(dict.fromkeys(inner if piece == "(" else (*inner, *current)))
             at += 1
         elif piece == ",":
             for state in current:
                 state.comma = True  # phrases that begin alike may have a comma there too, which does no harm
         else:
-            current = _step(piece, current, phrase)
+            is_last = at < len(pieces) and pieces[at] in ("|", ")", "]")
+            current = _step(piece, current, phrase, meet if is_last else None)
     return ends + current, at
 
 
-def _step(piece: str, froms: list[_State], phrase: str) -> list[_State]:
+def _step(piece: str, froms: list[_State], phrase: str, meet: _State | None) -> list[_State]:
     if piece[0] == "{" and len(piece) > 2:
-        return [_slot(piece[1:-1], froms)]
+        return [_slot(piece[1:-1], froms, meet)]
     words = (piece,) if piece.isalpha() else split_words(piece)
     if not words:
         raise PhraseError(f"{phrase.strip()!r}: {piece} is neither a word nor a {{set}}")
-    for word in words:
-        froms = [_word(spellings(word), froms)]
-    return froms
+    for word in words[:-1]:
+        froms = [_word(spellings(word), froms, None)]
+    return [_word(spellings(words[-1]), froms, meet)]
 
 
-def _word(forms: tuple[str, ...], froms: list[_State]) -> _State:
-    alone = len(froms) == 1 and len(forms) == 1
+def _word(forms: tuple[str, ...], froms: list[_State], meet: _State | None) -> _State:
+    alone = not meet and len(froms) == 1 and len(forms) == 1
     if alone:
         for known in froms[0].words.get(forms[0], ()):
             if known.single:
                 return known
-    target = _State(alone)
+    target = meet or _State(alone)
     for source in froms:
         for form in forms:
             source.words.setdefault(form, []).append(target)
     return target
 
 
-def _slot(name: str, froms: list[_State]) -> _State:
-    alone = len(froms) == 1
+def _slot(name: str, froms: list[_State], meet: _State | None) -> _State:
+    alone = not meet and len(froms) == 1
     if alone:
         for slot, known in froms[0].slots:
             if slot == name and known.single:
                 return known
-    target = _State(alone)
+    target = meet or _State(alone)
     for source in froms:
         source.slots.append((name, target))
     return target
