@@ -42,7 +42,7 @@ class Book:
     first: Mapping[str, frozenset[str]]  # by language: verbs that are said of oneself only, whose "I" may be missing
     subjects: Mapping[str, frozenset[str]]  # by language, where the verb comes second: how a statement begins: I, it
     wish: Mapping[str, frozenset[str]]  # by language: would like, want: taken back by a "but" they are a pass
-    then: Mapping[str, frozenset[str]]  # by language, where the verb comes second: leads from a condition to the rest
+    then: Mapping[str, frozenset[str]]  # by language: leads from a condition, or a time, to the rest
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
     no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
     english: frozenset[str]  # telling words of other languages that are ordinary words of English: Dutch "of"

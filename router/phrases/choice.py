@@ -31,10 +31,8 @@ def find(sight: Sight) -> Found | None:
         return claim if claim and claim.verb == "claim" else found
     if found.verb == "claim" and _wishes(sight, found.start, found.end):
         return _behind_but(sight) or found
-    if found.verb == "away":  # "I'm out until January, so pass"
-        place = found.closed + sight.says(found.closed, sight.book.hence, found.languages)
-        behind = _find(sight, place, 1) if place < len(sight.line) else None
-        return behind if behind and behind.verb == "pass" else found
+    if found.verb == "away":
+        return _behind_absence(sight, found) or found
     if found.verb == "yield" and not found.captures:
         return _in_favour(sight, found) or found
     return found
@@ -51,6 +49,18 @@ def _find(sight: Sight, place: int, depth: int) -> Found | None:
     if place not in sight.commands:
         sight.commands[place] = _look(sight, place, depth)
     return sight.commands[place]
+
+
+def _behind_absence(sight: Sight, found: Found) -> Found | None:
+    """What follows an absence: "I'm out until January, so pass". A claim that waits for its end is left open."""
+    so = sight.says(found.closed, sight.book.hence, found.languages)
+    then = not so and sight.says(found.closed, sight.book.then, sight.tongues(found))
+    place = found.closed + (so or then)
+    behind = _find(sight, place, 1) if place < len(sight.line) else None
+    if behind is None or behind.verb not in ("claim", "pass"):
+        return None
+    waits = behind.verb == "claim" and (then or behind.start > place)
+    return replace(behind, label="half") if waits else behind
 
 
 def _look(sight: Sight, place: int, depth: int) -> Found | None:

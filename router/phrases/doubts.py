@@ -21,6 +21,7 @@ _SUBJECT = 6  # words of a clause in which its subject or its verb is looked for
 _KINDS = frozenset({"bun", "dough", "cookie"})
 _QUERIES = frozenset({"status", "list", "help"})
 _AGAINST_CLAIM = frozenset({"pass", "yield", "release", "offer", "award", "throw", "undo"})
+_AGAINST = {"claim": _AGAINST_CLAIM, "pass": frozenset({"claim"}), "away": frozenset({"claim"})}
 _TALK = ("chat", "closing", "greeting", "lead")
 _QUOTES = frozenset("\"“”„«»‘’'")
 
@@ -371,7 +372,7 @@ def _is_talk(sight: Sight, place: int, verb: str, talk: tuple[str, ...]) -> bool
 
 def _second_thought(sight: Sight, found: Found) -> str:
     """A later clause that says the opposite: "Pass. No, mine!", "Mine. Sorry, pass", "No time, but I take it"."""
-    opposite = {"claim": _AGAINST_CLAIM, "pass": frozenset({"claim"})}.get(found.verb)
+    opposite = _AGAINST.get(found.verb)
     if not opposite:
         return ""
     line = sight.line
