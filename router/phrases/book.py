@@ -31,6 +31,7 @@ class Book:
         str, tuple[int, ...]
     ]  # a word -> places in `grammars` of those with a phrase, filler, time or "mine" that may begin so
     remarks: Mapping[str, _Remarks]  # by language
+    conditions: Mapping[str, frozenset[str]]  # by language: keys with which an "if" begins
     safe: Mapping[str, frozenset[str]]  # by language: how harmless remarks begin: "I", "thanks"
     joins: Mapping[str, frozenset[str]]  # by language: and; as keys: "è" is not "e"
     reasons: Mapping[str, frozenset[str]]  # by language: because, since
@@ -97,6 +98,7 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         tuple(grammars),
         _starters(grammars),
         remarks,
+        {language: _beginning(found, "if") for language, found in remarks.items()},
         safe=_by_language(tables, "safe"),
         joins=_by_language(tables, "and", key),
         reasons=_by_language(tables, "because"),
@@ -118,6 +120,11 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
 
 def _by_language(tables: Sequence[Table], name: str, form: Callable[[str], str] = fold) -> Mapping[str, frozenset[str]]:
     return {each.language: frozenset(form(word) for word in each.word_list(name)) for each in tables}
+
+
+def _beginning(remarks: _Remarks, kind: str) -> frozenset[str]:
+    """The keys with which a remark of `kind` begins."""
+    return frozenset(first for first, phrases in remarks.items() if any(each == kind for _, each in phrases))
 
 
 def _together(tables: Sequence[Table], name: str) -> frozenset[str]:
