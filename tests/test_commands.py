@@ -376,6 +376,8 @@ HOSTILE = [
     "m\u0301" * 50_000,
     "if mine " * 20_000,
     "a " * 300,  # fillers that may be parted in many ways
+    "no " * 200,  # leads, each of which may go on with the next
+    "saa " * 150,
 ]
 
 
