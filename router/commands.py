@@ -241,7 +241,10 @@ def _text(sight: Sight, found: Found, text: str, start: int) -> str:
     """What follows the command, as written: the rest of its line and every paragraph after it. A lone name is none."""
     spans = sight.line.spans
     offset = start + (spans[found.text_at][0] if found.text_at >= 0 else spans[sight.head_end(found) - 1][1])
-    rest = text[offset : offset + _LONGEST_TEXT].lstrip(_DELIMITERS).rstrip()
+    lines = text[offset : offset + _LONGEST_TEXT].lstrip(_DELIMITERS).split("\n")
+    while lines and not lines[-1].strip(" \t-_="):
+        lines.pop()  # blank, or a rule that is no word to anybody
+    rest = "\n".join(lines).rstrip()
     if len(rest) > _SHORT_TEXT:
         return rest
     return "" if _only_trails(rest, sight.book, sight.people) else rest

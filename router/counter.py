@@ -157,7 +157,7 @@ def explain_verdict(verdict: Verdict, incoming: Incoming) -> Mapping[str, Any]:
     """`explain --json`: one mail as the router would read it (ARCHITECTURE "Names")."""
     command = verdict.reading.command if verdict.reading else None
     forward = verdict.forward
-    text = verdict.reply.text if verdict.reply else incoming.message.text
+    text = _text_of(verdict) if verdict.reply else incoming.message.text
     return {
         "kind": verdict.kind,
         "sender": verdict.author.address,
@@ -173,6 +173,12 @@ def explain_verdict(verdict: Verdict, incoming: Incoming) -> Mapping[str, Any]:
         "lead": verdict.lead,
         "reason": _reason(verdict),
     }
+
+
+def _text_of(verdict: Verdict) -> str:
+    """What is new in it: the words, and on a thread also a mail that is forwarded below them."""
+    reply = verdict.reply
+    return "" if reply is None else reply.news if verdict.kind == "reply" else reply.text
 
 
 def _reason(verdict: Verdict) -> str:

@@ -51,6 +51,7 @@ _LABELS = {fold(name): kind for kind in KINDS for name in WORDS["labels"][kind]}
 _SEPARATOR_WORDS = frozenset(map(fold, mailwords.SEPARATOR_WORDS))
 _SEPARATOR_NOUNS = frozenset(map(fold, mailwords.SEPARATOR_NOUNS))
 _SEPARATOR_LINES = frozenset(map(fold, mailwords.SEPARATOR_LINES))
+_FORWARD_WORDS = tuple(map(fold, WORDS["separators"]["forward"]))
 _REPLY_ABOVE = tuple(map(fold, mailwords.REPLY_ABOVE))
 
 
@@ -320,3 +321,8 @@ def is_separator(line: str) -> bool:
     if len(others) < len(words) and len(others) <= (1 if _dashes(bare) >= 5 else 0):
         return True
     return not name.isascii() and any(part in name for part in mailwords.SEPARATOR_PARTS)
+
+
+def is_forward_separator(line: str) -> bool:
+    """A separator that says that the mail below it is forwarded, and not that it is being answered."""
+    return is_separator(line) and any(word in fold(line[:LINE]) for word in _FORWARD_WORDS)

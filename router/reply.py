@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router import htmltext
 from router.attribution import Evidence
 from router.lines import LINE, clean, is_quoted, is_rule
 from router.message import Message
-from router.quotes import Head, Page, is_separator
+from router.quotes import Head, Page, is_forward_separator, is_separator
 from router.signature import is_phone_signature, skip_banners, trim
 
 MAX_LINES = 3_000
@@ -46,11 +46,21 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`text` is new, `quoted` is the rest, `how` says for people what the cut rests on."""
+    """`text` is what its writer says, `quoted` is the rest, `how` says for people what the cut rests on.
+
+    `forwarded` is the mail that the writer forwards below those words, part of `quoted` too: it is news, and nothing in
+    it is the writer's own word.
+    """
 
     text: str
     quoted: str
     how: str
+    forwarded: str = ""
+
+    @property
+    def news(self) -> str:
+        """All that a reader of the thread has not seen: the words and the mail forwarded below them."""
+        return "\n\n".join(filter(None, (self.text, self.forwarded)))
 
 
 def read_reply(message: Message, banners: Sequence[str] = ()) -> Reply:
@@ -61,7 +71,7 @@ def read_reply(message: Message, banners: Sequence[str] = ()) -> Reply:
     """
     if message.html and (message.from_html or not message.text.strip()):
         return Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
-    plain = Reply(*cut_text(message.text, banners))
+    plain = with_forwarded(Reply(*cut_text(message.text, banners)))
     if not message.html or (plain.quoted and plain.text and not _lost_its_marks(plain, message.html)):
         return plain
     marked = Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
@@ -69,6 +79,18 @@ def read_reply(message: Message, banners: Sequence[str] = ()) -> Reply:
         return marked if marked.quoted and _squeeze(marked.text) in _squeeze(message.text) else plain
     more = marked.quoted and _squeeze(marked.text).startswith(_squeeze(plain.text))
     return marked if more and _holds(message.text, marked.text) else plain
+
+
+def with_forwarded(reply: Reply) -> Reply:
+    """`reply` with the mail that is forwarded below its words, where a line says so and it is no mail of ours.
+
+    A forward whose lines carry quote marks is a quote like any other: people answer between its lines.
+    """
+    lines = reply.quoted.split("\n", MAX_LINES)
+    below = next((line for line in lines[1:] if line.strip()), "")
+    if not reply.text or not is_forward_separator(lines[0]) or is_quoted(below) or _marker_line(lines) is not None:
+        return reply
+    return replace(reply, forwarded=reply.quoted.strip("\n"))
 
 
 def _lost_its_marks(plain: Reply, page: str) -> bool:
@@ -137,6 +159,7 @@ def _own_head(page: Page, marker: int, floor: int) -> Head:
 def _above(lines: Sequence[str], floor: int, head: Head) -> list[str]:
     """What the writer says above the quote."""
     stretch = list(lines[floor : head.start])
+    drawn = _rule_apart(stretch) if head.why == "header block" else []
     if head.column:
         stretch.append(lines[head.start][: head.column].rstrip(" -–—"))
     while stretch and (not stretch[-1].strip() or _belongs_below(stretch[-1], head)):
@@ -144,7 +167,26 @@ def _above(lines: Sequence[str], floor: int, head: Head) -> list[str]:
     first = next((line for line in stretch if line.strip()), "")
     if is_phone_signature(first) or is_rule(first):
         return []  # the mail program opened the quote here: what lies between is the older mail's
-    return trim(stretch)
+    said = trim(stretch)
+    return [*said, *drawn] if said and drawn and said[-1] == stretch[-1].strip() else said
+
+
+def _rule_apart(stretch: Sequence[str]) -> list[str]:
+    """The rule of hyphens that ends `stretch` with blank lines around it: a person's as likely as a program's.
+
+    Mail programs draw theirs close above the labels, or of underscores.
+    """
+    blank = [not line.strip() for line in stretch]
+    if len(stretch) < 3 or not blank[-1]:
+        return []
+    end = len(stretch)
+    while end and blank[end - 1]:
+        end -= 1
+    start = end - 1
+    while start > 0 and blank[start - 1]:
+        start -= 1
+    rule = stretch[end - 1].strip() if end else ""
+    return [*[""] * (end - 1 - start), rule] if len(rule) > 9 and set(rule) == {"-"} and 0 < start < end - 1 else []
 
 
 def _belongs_below(line: str, head: Head) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from router import protocol
 from router.decision import DONE, Decision, Desk, advance_lead, noted, ours
+from router.forward import read_forward
 from router.lead import Lead
 from router.turn import Cue, Mail
 
@@ -22,7 +23,7 @@ _ONLY_ADDRESS = re.compile(
 def no_command(desk: Desk, lead: Lead) -> Decision:
     """Conversation: recorded, passed on to the owner, and answered to its writer alone with the words that work."""
     verdict = desk.verdict
-    text = verdict.reply.text.strip() if verdict.reply else ""
+    text = _news(desk)
     line = verdict.reading.line[:200] if verdict.reading else ""
     if verdict.via_list:
         return _half_claim_on_list(desk, lead, line)
@@ -30,6 +31,16 @@ def no_command(desk: Desk, lead: Lead) -> Decision:
     if corrected:
         return advance_lead(desk, lead, desk.cue("correct", text=corrected))
     return pass_on_talk(desk, lead, desk.cue("word", line=line, text=text))
+
+
+def _news(desk: Desk) -> str:
+    """What the owner has not read: the words, and a mail that their writer forwards below them."""
+    reply = desk.verdict.reply
+    if reply is None:
+        return ""
+    forward = None if reply.forwarded else read_forward(desk.message)
+    of_others = forward is not None and forward.client is not None and forward.client.address not in ours(desk)
+    return "\n\n".join(filter(None, (reply.news.strip(), reply.quoted.strip("\n") if of_others else "")))
 
 
 def pass_on_talk(desk: Desk, lead: Lead, cue: Cue) -> Decision:

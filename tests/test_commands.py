@@ -349,6 +349,8 @@ def test_the_word_of_the_collective_is_what_it_takes() -> None:
 def test_the_text_behind_a_command_is_kept_as_written() -> None:
     command = read('warm: Dear Åsa,\n\nWe are ON it \u2013 "soon".\n\nBest, Bo').command
     assert command is not None and command.text == 'Dear Åsa,\n\nWe are ON it \u2013 "soon".\n\nBest, Bo'
+    command = read("warm: Dear Åsa,\n\nsoon.\n\n----------\n").command
+    assert command is not None and command.text == "Dear Åsa,\n\nsoon."  # a rule below it is no word to a client
 
 
 def test_a_claim_can_name_whom_it_takes_along() -> None:

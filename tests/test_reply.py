@@ -469,3 +469,39 @@ def test_mails_that_went_wrong_once(path: Path) -> None:
     expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     reply = read_reply(read_message(path.read_bytes()))
     assert " ".join(reply.text.split()) == expected["text"], expected["why"]
+
+
+FORWARDED = (
+    "---------- Forwarded message ---------\nFrom: Client <client@example.com>\nDate: Tue, 3 Jun 2025\nSubject: x"
+)
+
+
+@pytest.mark.parametrize("separator", ["-------- Weitergeleitete Nachricht --------", "Begin forwarded message:"])
+def test_a_mail_forwarded_below_the_words_is_news_and_nobody_said_it(separator: str) -> None:
+    labels = "From: Client <client@example.com>\nSubject: x\n\nmine"
+    reply = mail(f"Pass.\n\n{separator}\n\n{labels}\n", None)
+    assert reply.text == "Pass."
+    assert reply.news == f"Pass.\n\n{separator}\n\n{labels}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{FORWARDED}\n\nmine",  # nothing is said above it
+        f"Pass.\n\n{FORWARDED}\n\n{MARKER}\n\nmine",  # our own mail, forwarded back to us
+        "Pass.\n\nBegin forwarded message:\n\n> From: Client <client@example.com>\n> Subject: x\n>\n> mine",
+        "Pass.\n\n-----Original Message-----\nFrom: Client <client@example.com>\nSubject: x\n\nmine",
+    ],
+)
+def test_a_quote_is_no_news(text: str) -> None:
+    reply = mail(text, None)
+    assert reply.news == reply.text == ("Pass." if text.startswith("Pass") else "")
+
+
+def test_a_rule_of_hyphens_set_apart_from_the_labels_is_the_writers() -> None:
+    labels = "*Van:* Bo Berg [mailto:bo@example.org]\n*Verzonden:* dinsdag 3 juni 2025 10:11\n*Onderwerp:* x\n\nmine"
+    rule = "-" * 30
+    assert cut_text(f"Ja hoor.\n\n{rule}\n\n{labels}")[0] == f"Ja hoor.\n\n{rule}"
+    assert cut_text(f"Ja hoor.\n\n{rule}\n{labels}")[0] == "Ja hoor."  # drawn close above them by the program
+    assert cut_text(f"{rule}\n\n{labels}")[0] == ""
+    assert cut_text(f"Ja hoor.\n\n{'_' * 30}\n\n{labels}")[0] == "Ja hoor."
