@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from router import mailwords
 from router.lines import DECORATION, LINE, fold, is_quoted, is_rule
+from router.samples import fenced, samples
 
 SPAN = 300  # characters of a line that an attribution may take
 _WINDOW = 5  # … and lines
@@ -29,8 +30,6 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_BREAK = re.compile(r"(?<!\w)[^\W\d_A-Z]{4,}[.!?] +[A-ZÀ-Þ]")
-_MORE_THAN = re.compile(r"> ?\d")
-_CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+ ?(?:=|\(|\[))")
 _LOGGED = re.compile(r"\W?\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _NUMERIC = re.compile(
     r"(?<![\d.])(?:\d{4}\s?[-/.年년]\s?\d{1,2}\s?[-/.月월]\s?\d{1,2}"
@@ -137,9 +136,9 @@ class Rows:
         self.lines = lines
         self._evidence: dict[int, Evidence] = {}
         self._columns: dict[int, int] = {}
-        self._fenced = _fenced(lines)
-        self._own = self._fenced | _comparisons(lines) | _prompts(lines)
-        self._odd = _odd_marks(lines)
+        self._fenced = fenced(lines)
+        self._own = samples(lines)
+        self._odd = _odd_marks(lines) | _between_chevrons(lines)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -167,56 +166,51 @@ class Rows:
         return self._columns[at]
 
 
-def _fenced(lines: Sequence[str]) -> frozenset[int]:
-    """The lines from each ``` to the next."""
-    marks = [at for at, line in enumerate(lines) if "```" in line and line.strip().startswith("```")]
-    pairs = zip(marks[::2], marks[1::2], strict=False)
-    return frozenset(row for first, last in pairs for row in range(first, last + 1))
-
-
 _ODD_MARKS = frozenset("}%#:!]")
 
 
 def _odd_marks(lines: Sequence[str]) -> frozenset[int]:
     """Lines behind a mark that few programs quote with, where two or more of them stand under an attribution."""
     bare = [(at, line.strip()[:SPAN]) for at, line in enumerate(lines) if line.strip()]
-    marks = [line[0] if line[0] in _ODD_MARKS and line[1:2] in ("", " ") else "" for _, line in bare]
+    marks = [_odd_mark(line) for _, line in bare]
     for place in range(1, len(bare) - 1):
         if not marks[place] or marks[place] == marks[place - 1] or marks[place + 1] != marks[place]:
             continue
-        over = bare[place - 1][1]
-        if not over.endswith(":") or _tells_of_itself(over):
-            continue
-        shows = evidence(over)
-        if shows.wrote and (shows.date or shows.address):
+        if _is_attributed(bare[max(0, place - 2)][1], bare[place - 1][1]):
             return frozenset(bare[row][0] for row in range(place, len(bare)) if marks[row] == marks[place])
     return frozenset()
 
 
-def _prompts(lines: Sequence[str]) -> frozenset[int]:
-    """Python at its prompt: ">>> " before what can only be code, where nothing is quoted less deeply."""
-    prompts = [at for at, line in enumerate(lines) if line.lstrip().startswith(">")]
-    if not prompts or not all(lines[at].lstrip().startswith(">>> ") for at in prompts):
-        return frozenset()
-    known = frozenset(prompts)
-    code = all(_CODE.match(lines[at][:LINE]) for at in prompts if at - 1 not in known)
-    return known if code else frozenset()
+def _odd_mark(line: str) -> str:
+    if line.startswith("|>"):
+        return "|>"
+    return line[0] if line[0] in _ODD_MARKS and line[1:2] in ("", " ") else ""
 
 
-def _comparisons(lines: Sequence[str]) -> frozenset[int]:
-    """Lines like "> 500 people came", which only go on with the sentence above: one such line, and a number in it."""
+def _is_attributed(above: str, over: str) -> bool:
+    """`over` ends as an attribution does, by itself or with the line above it from which it was broken off."""
+    if not over.endswith(":") or _tells_of_itself(over):
+        return False
+    shows = evidence(over)
+    if shows.wrote and ends_with_wrote(over) and len(over) < 60:
+        shows |= evidence(above)
+    return shows.wrote and bool(shows.date or shows.address)
+
+
+def _between_chevrons(lines: Sequence[str]) -> frozenset[int]:
+    """Lines from "<<" to ">>" (AOL), the first of them under an attribution."""
     found: set[int] = set()
-    typed: set[int] = set()  # at a shell's prompt, which asks for more with ">"
-    for at in range(1, len(lines)):
-        if lines[at].startswith("> ") and (at - 1 in typed or lines[at - 1].startswith("$ ")):
-            typed.add(at)
-            continue
-        if not _MORE_THAN.match(lines[at][:20]) or is_quoted(lines[at - 1]):
-            continue
-        above, below = lines[at - 1].rstrip(), lines[at + 1] if at + 1 < len(lines) else ""
-        if len(above) >= 25 and above[-1].isalpha() and not is_quoted(below):
-            found.add(at)
-    return frozenset(found | typed)
+    over, above, start = "", "", -1
+    for at, line in enumerate(lines):
+        bare = line[:LINE].strip()
+        if start < 0 and bare.startswith("<<") and (found or _is_attributed(above, over)):
+            start = at
+        if start >= 0 and bare.endswith(">>"):
+            found.update(range(start, at + 1))
+            start = -1
+        if bare:
+            above, over = over, bare
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class Page(Rows):
         if self.quoted(at):
             return self._shouted(at) or self._broken(at, floor) or Head(at, 0, at, "quoted lines")
         if is_separator(line):
-            return Head(at, 0, at + 1, "separator")
+            return Head(at, 0, self._after_labels(at + 1), "separator")
         if _NOTES_TABLE.fullmatch(line[:LINE]) and self._label_follows(at + 1):
             return Head(at, 0, len(self), "header block")
         return self._labels(at, floor) or self._bare_labels(at, floor) or self._attribution(at, floor)
@@ -179,16 +179,26 @@ class Page(Rows):
         return None
 
     def _bare_labels(self, at: int, floor: int) -> Head | None:
-        """Lotus Notes: a name and a date, and below them "To", "cc" and "Subject" without colons, as in a table."""
-        if len(self.lines[at]) > 200 or _bare_label(self.lines[at]) != "to":
+        """Lotus Notes: a name and a date, and "To", "cc" and "Subject" without colons, below or behind them."""
+        if len(self.lines[at]) > 200:
             return None
-        below = [row for row in range(at + 1, min(len(self), at + 8)) if _bare_label(self.lines[row]) == "subject"]
+        kind = next((kind for kind in (_bare_label, _last_label) if kind(self.lines[at]) == "to"), None)
+        below = [row for row in range(at + 1, min(len(self), at + 12)) if kind and kind(self.lines[row]) == "subject"]
+        if not below:
+            return None
         start, seen, blanks = at, Evidence(), 0
-        while start > floor and at - start < 6 and blanks < 3 and not (seen.date == 2 and seen.address):
+        if kind is _last_label:
+            while start > floor and at - start < 4 and self.lines[start - 1].startswith("    "):
+                start -= 1
+            for row in range(start, below[0]):
+                seen |= self.shows(row)
+        while kind is _bare_label and start > floor and at - start < 6 and blanks < 3:
+            if seen.date == 2 and seen.address:
+                break
             start -= 1
             blanks += self.blank(start)
             seen |= self.shows(start)
-        if not below or not (seen.date == 2 and seen.address):
+        if not (seen.date == 2 and seen.address):
             return None
         return Head(start, 0, below[0] + 1, "header block")
 
@@ -242,6 +252,14 @@ class Page(Rows):
             return False
         return bool(_HOUR.search(self.lines[rows[1]][:LINE]) and _FULL_YEAR.search(self.lines[rows[1]][:LINE]))
 
+    def _after_labels(self, at: int) -> int:
+        """The line after the block of labels that stands in line `at` and over quoted lines; `at` where none does."""
+        first = self.after(at)
+        if first - at > 2 or first >= len(self) or label_of(self.lines[first]) in ("", "other"):
+            return at
+        end, kinds = self._block_end(first)
+        return end if self.opens_quote(end) and self._is_block(first, end, kinds) else at
+
     def _label_follows(self, row: int) -> bool:
         at = self.after(row)
         return at < len(self.lines) and at - row <= 2 and bool(label_of(self.lines[at]))
@@ -257,6 +275,12 @@ def _bare_label(line: str) -> str:
     """The kind of label that `line` consists of, or begins with before a gap, without a colon."""
     first = line.strip().partition("  ")[0].partition("\t")[0]
     return _LABELS.get(fold(first), "") if len(first) <= 20 else ""
+
+
+def _last_label(line: str) -> str:
+    """The kind of label that stands without a colon at the end of `line`, far behind what else is in it."""
+    _, gap, last = line.rstrip().rpartition("   ")
+    return _LABELS.get(fold(last.strip()), "") if gap and len(last) <= 20 and last[:1].strip() else ""
 
 
 def _labels_in_line(line: str) -> bool:

@@ -167,7 +167,7 @@ def _above(lines: Sequence[str], floor: int, head: Head) -> list[str]:
     first = next((line for line in stretch if line.strip()), "")
     if is_phone_signature(first) or is_rule(first):
         return []  # the mail program opened the quote here: what lies between is the older mail's
-    said = trim(stretch)
+    said = trim(stretch, before_quote=True)
     return [*said, *drawn] if said and drawn and said[-1] == stretch[-1].strip() else said
 
 
@@ -216,7 +216,7 @@ def _below(page: Page, head: Head, marker: int | None) -> tuple[list[list[str]],
         stretch = list(page.lines[at:end])
         if stop and stop.column:
             stretch.append(page.lines[end][: stop.column])
-        said.append(trim(stretch[_wrapped(page, at, end) :]))
+        said.append(trim(stretch[_wrapped(page, at, end) :], before_quote=bool(stop)))
         if not stop:
             return said, rest
         head, at = stop, stop.end

@@ -20,6 +20,7 @@ _LONG_DASHES = ("—", "–")
 _LINK = re.compile(r"\[([^\[\]\n]{1,200})\]\([^()\n]{1,400}\)|<?https?://[^\s>]{1,400}>?")
 _DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
 _ORNAMENT = re.compile(r"(?:p (?=please)|[\W_])*")  # a tree, stars, and the P that is a tree in Webdings
+_DIGEST_ENDS = re.compile(r"end of .{2,80} digest, vol(?:ume)? \d")
 _SCANNER = re.compile(r"\b(?:avast|avg)\.com")
 _COLON = re.compile(r":\s+\w")
 _QUESTION = re.compile(r"[?？](?:\s|$)")
@@ -28,13 +29,15 @@ _LINKED = re.compile(r"@|https?://|www\.|mailto:")
 _REACTED = re.compile(r"\br[eé]a(?:ct|g|cc|z)\w* .{0,20}gmail$|gmail\w* r[eé]a(?:ct|g|cc|z)\w*\.?$")
 _FIELD = re.compile(r"\w\W{0,3}\s_{5,}|\w:_{5,}|_{5,}\s+\w")
 _LETTERS = re.compile(r"[^\W\d_]+")
+_HEADLIKE = re.compile(r"@|\d[:.]\d\d|(?:19|20)\d\d|[:：]$|[,，]$|[|•·]|https?:|www\.")
 _CONTACT = re.compile(r"\w@\w|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·](?!\s*\d)")
 
 
-def trim(lines: Sequence[str]) -> list[str]:
+def trim(lines: Sequence[str], *, before_quote: bool = False) -> list[str]:
     """`lines` without what follows a signature mark, phone signatures, disclaimers and footers, and blank ends.
 
-    Small print above the first word is passed over; under it, it ends the text.
+    Small print above the first word is passed over; under it, it ends the text, but for a phone's signature with which
+    the writer was not done yet, where the lines stand `before_quote`: else what follows may be an older mail.
     """
     kept: list[str] = []
     at, said, rules = 0, False, 0
@@ -47,6 +50,9 @@ def trim(lines: Sequence[str]) -> list[str]:
         small = phone or (line.strip() and _is_small_print(lines, at))
         lead = _own_lead(lines, at) if small and not phone else 0
         kept.extend(lines[at : at + lead])
+        if phone and said and before_quote and _adds_a_word(lines, at + 1):
+            at += 1
+            continue
         if small and (said or lead):
             break
         if small and (phone or not _is_footer(lines, at, scans=False)):
@@ -66,6 +72,14 @@ def _is_phone_line(lines: Sequence[str], at: int) -> bool:
     while below < len(lines) and not lines[below].strip():
         below += 1
     return (at == 0 or not lines[at - 1].strip()) and (below == len(lines) or is_signature_mark(lines, below))
+
+
+def _adds_a_word(lines: Sequence[str], at: int) -> bool:
+    """From line `at` on stand sentences, and nothing that the head of an older mail, an excuse or an address holds."""
+    below = [line[:LINE].strip() for line in lines[at : at + 13] if line.strip()]
+    if not below or len(lines) - at > 12 or not _speaks(lines, at) or any(_HEADLIKE.search(line) for line in below):
+        return False
+    return not any(word in _plain(below[0]) for word in (*mailwords.EXCUSES, *mailwords.DEVICES))
 
 
 def _is_small_print(lines: Sequence[str], at: int) -> bool:
@@ -259,6 +273,8 @@ def _is_footer(lines: Sequence[str], at: int, *, scans: bool = True) -> bool:
         return False
     plain = _plain(line)
     bare = _ORNAMENT.sub("", plain, count=1)
+    if _DIGEST_ENDS.match(bare):
+        return True  # "End of Garden Digest, Vol 12, Issue 3"
     if bare.startswith(mailwords.FOOTER_STARTS) or any(part in plain for part in mailwords.FOOTER_PARTS):
         return True
     if len(plain) < 60 and _SCANNER.search(plain) and any(word in plain for word in mailwords.VIRUSES):

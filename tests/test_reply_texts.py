@@ -149,3 +149,74 @@ def test_what_a_gateway_broke_off_quoted_lines_is_no_answer_and_takes_none_with_
     answers = ["Yes, it does.", "Lena", "Monday at nine, with Dana"]
     text = QUOTE.partition("\n")[0] + "\n" + "\n".join(f"{quote}\n{gap}{answer}{gap}" for answer in answers)
     assert new(text) == " ".join(answers)
+
+
+AOL = "In a message dated 3/14/99 9:12:44 AM Eastern Standard Time,\nb@example.org writes:\n\n"
+NEWS = "In article <7c$1@news.example.org>, b@example.org (Bo Ek)\nwrites:\n"
+EXPRESS = (
+    '----- Original Message ----- \nFrom: "Bo Ek" <b@example.org>\nTo: <s@example.org>\n'
+    "Sent: Thursday, March 14, 2002 9:12 AM\nSubject: Thursday\n\n\n"
+)
+NOTES = """
+             Bo Ek
+             <b@example.co
+             m>                                                         To
+                                       dana@example.com
+             03/14/2006 09:12                                           cc
+             AM
+                                                                   Subject
+                                       Options for the fair
+
+
+
+mine
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (f"{AOL}<< mine >>\n\nSure am!", "Sure am!"),
+        (f"{AOL}<< mine\n and mine\n >>\nSure am!\n\n<< mine? >>\n\nNo.", "Sure am! No."),
+        (f"{AOL}<< mine >>\n", ""),
+        (f"{AOL}<< mine\n", ""),
+        (f"{NEWS}|> mine\n|> mine\n\nReplace it.\n", "Replace it."),
+        (f"{NEWS}|> mine\n|> mine\n", ""),
+        ("list\n|> Enum.map(&f/1)\n|> Enum.sum()\n\nWhy?", "list |> Enum.map(&f/1) |> Enum.sum() Why?"),
+        (f"{EXPRESS}> mine\n> Bo\n\nI can.\n", "I can."),
+        (f"{EXPRESS}Somebody?\n\n> mine\n\nmine\n", ""),
+        (f"Thursday.\n\n{EXPRESS}On 3 May 2002, Cy wrote:\n> Who?\n\nmine\n", "Thursday."),
+        (f"Fine.\n{NOTES}", "Fine."),
+        (NOTES, ""),
+        ("Yes.\n-----\nEnd of Garden Digest, Vol 12, Issue 3\n****\n", "Yes."),
+        ("End of Garden Digest, I hope. Volume 12 is enough.", "End of Garden Digest, I hope. Volume 12 is enough."),
+    ],
+)
+def test_quotes_of_older_programs_are_cut_and_what_stands_around_them_is_kept(text: str, wanted: str) -> None:
+    assert new(text) == wanted
+
+
+HEADS = ["On Thu, 14 Mar 2024 at 09:12, Bo <b@example.org> wrote:\n> mine", EXPRESS + "mine"]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_who_goes_on_below_a_phones_signature_is_heard(head: str) -> None:
+    more = "One more thing: bring the red folder, not the blue one."
+    assert new(f"Yes.\n\nSent from my iPhone\n\n{more}\n\n{head}") == f"Yes. {more}"
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(
+    "below",
+    [
+        "Hello all,\n\nI would like to take that one myself.",
+        "Bo, 14. 3. 2024 9.12\n\nI would like to take that one myself.",
+        "b@example.org\nI would like to take that one myself.",
+        "Please excuse my brevity and whatever my thumbs did.",
+        "Dana Park\nACME",
+        "Alkuperäinen viesti:\nI would like to take that one myself.",
+    ],
+)
+def test_below_a_phones_signature_an_older_mail_an_excuse_or_a_signature_stays_cut(below: str, head: str) -> None:
+    assert new(f"Yes.\n\nSent from my iPhone\n\n{below}\n\n{head}") == "Yes."
+    assert new(f"Sent from my iPhone\n\nI would like to take that one myself.\n\n{head}") == ""

@@ -1,0 +1,53 @@
+"""Lines that begin as quoted ones do and are the writer's own: code, prompts, comparisons.
+
+Job: say which lines of a text a mail program did not mark, whatever they begin with. Core: pure; imports the smallest
+questions only. Invariant: every line is looked at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from router.lines import LINE, is_quoted
+
+_MORE_THAN = re.compile(r"> ?\d")
+_CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+ ?(?:=|\(|\[))")
+
+
+def samples(lines: Sequence[str]) -> frozenset[int]:
+    """Lines that are no quote though they begin with a mark of quoting."""
+    return fenced(lines) | _comparisons(lines) | _prompts(lines)
+
+
+def fenced(lines: Sequence[str]) -> frozenset[int]:
+    """The lines from each ``` to the next."""
+    marks = [at for at, line in enumerate(lines) if "```" in line and line.strip().startswith("```")]
+    pairs = zip(marks[::2], marks[1::2], strict=False)
+    return frozenset(row for first, last in pairs for row in range(first, last + 1))
+
+
+def _prompts(lines: Sequence[str]) -> frozenset[int]:
+    """Python at its prompt: ">>> " before what can only be code, where nothing is quoted less deeply."""
+    prompts = [at for at, line in enumerate(lines) if line.lstrip().startswith(">")]
+    if not prompts or not all(lines[at].lstrip().startswith(">>> ") for at in prompts):
+        return frozenset()
+    known = frozenset(prompts)
+    code = all(_CODE.match(lines[at][:LINE]) for at in prompts if at - 1 not in known)
+    return known if code else frozenset()
+
+
+def _comparisons(lines: Sequence[str]) -> frozenset[int]:
+    """Lines like "> 500 people came", which only go on with the sentence above: one such line, and a number in it."""
+    found: set[int] = set()
+    typed: set[int] = set()  # at a shell's prompt, which asks for more with ">"
+    for at in range(1, len(lines)):
+        if lines[at].startswith("> ") and (at - 1 in typed or lines[at - 1].startswith("$ ")):
+            typed.add(at)
+            continue
+        if not _MORE_THAN.match(lines[at][:20]) or is_quoted(lines[at - 1]):
+            continue
+        above, below = lines[at - 1].rstrip(), lines[at + 1] if at + 1 < len(lines) else ""
+        if len(above) >= 25 and above[-1].isalpha() and not is_quoted(below):
+            found.add(at)
+    return frozenset(found | typed)
