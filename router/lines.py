@@ -14,8 +14,12 @@ DASHES = "-–—‐‑‒―−"  # Proton draws its separators with hyphens th
 DECORATION = f" \t*_|>{DASHES}=~#•·"  # what clients set around a line without meaning anything by it
 
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0e\ufeff"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0e\ufeff"
     "\ufff9-\ufffc]"
+)
+_JOINERS = re.compile(  # Persian, Indic and emoji are spelled with them; elsewhere they hide something
+    "(?<![\u0600-\u0dff\u1000-\u17ff\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])[\u200c\u200d]"
+    "|[\u200c\u200d](?![\u0600-\u0dff\u1000-\u17ff\u2600-\u27bf\U0001f000-\U0001faff])"
 )
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _BREAKS = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
@@ -38,7 +42,7 @@ _FOLDED: dict[int, str | None] = (
 def clean(text: str) -> str:
     """`text` with one kind of line break and space, and without invisible characters."""
     text = _BREAKS.sub("\n", text)
-    return text if text.isascii() else _SPACES.sub(" ", _INVISIBLE.sub("", text))
+    return text if text.isascii() else _SPACES.sub(" ", _JOINERS.sub("", _INVISIBLE.sub("", text)))
 
 
 def fold(text: str) -> str:

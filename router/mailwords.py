@@ -795,6 +795,15 @@ FOOTER_PARTS = (
     "mailman/listinfo", "/listinfo/", "majordomo info at", "avast.com/sig-email", "groups.google.com/d/",
     "__._,_.___",
 )  # fmt: skip
+# What free mail services, by these names, offer under a rule below everybody's text.
+MAIL_HOSTS = (
+    "yahoo!", "hotmail", "msn", "windows live", "juno", "lycos", "gmx", "web.de", "freemail", "free web mail",
+    "free webmail", "mail2web", "outlook.com", "laposte", "libero", "tiscali", "freenet", "imp,",
+)  # fmt: skip
+OFFERS = (
+    "http", "www.", "free ", "gratis", "gratuit", "kostenlos", "sign up", "join ", "try ", "deals", "neuen", "nouve",
+    "nuev", "nuov", "scopri", "descubr", "découvr", "entdeck", "sent using", "sent through",
+)  # fmt: skip
 # … or one of these where it speaks of the mail that it stands in.
 SCANNED = (
     "scanned for viruses", "checked for viruses", "scanned for virus", "virus-free", "virusfrei", "virenfrei",

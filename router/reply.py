@@ -162,13 +162,18 @@ def _above(lines: Sequence[str], floor: int, head: Head) -> list[str]:
     drawn = _rule_apart(stretch) if head.why == "header block" else []
     if head.column:
         stretch.append(lines[head.start][: head.column].rstrip(" -–—"))
-    while stretch and (not stretch[-1].strip() or _belongs_below(stretch[-1], head)):
+    while stretch and (not stretch[-1].strip() or (_belongs_below(stretch[-1], head) and not _closes_box(stretch))):
         stretch.pop()
     first = next((line for line in stretch if line.strip()), "")
     if is_phone_signature(first) or is_rule(first):
         return []  # the mail program opened the quote here: what lies between is the older mail's
     said = trim(stretch, before_quote=True)
     return [*said, *drawn] if said and drawn and said[-1] == stretch[-1].strip() else said
+
+
+def _closes_box(stretch: Sequence[str]) -> bool:
+    """The rule that ends `stretch` is the second of its kind, above and below a signature."""
+    return is_rule(stretch[-1]) and stretch[-1].strip() in (line.strip() for line in stretch[-12:-2])
 
 
 def _rule_apart(stretch: Sequence[str]) -> list[str]:

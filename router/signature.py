@@ -233,12 +233,22 @@ def _is_footing(lines: Sequence[str], at: int) -> bool:
     if first.startswith(mailwords.FOOTER_MAYBE) or any(word in first for word in (*mailwords.VIRUSES, "avast")):
         return True
     below = [line[:LINE] for line in lines[at : at + 40] if line.strip() and not is_rule(line)]
+    over = next((line.strip() for line in reversed(lines[max(0, at - 3) : at]) if line.strip()), "")
+    if len(below) <= 5 and len(over) >= 20 and _advertises(_plain(" ".join(below))):
+        return True
     opens = _plain(" ".join(paragraph)[:LINE])
     if any(word in opens for word in _OF_DISCLAIMERS) and _disclaims(" ".join(below[:12])):
         return True  # in several paragraphs
     linked = sum(bool(_LINKED.search(line)) for line in below)
     listed = any(word in _plain(" ".join(below)) for word in mailwords.LIST_WORDS)
     return len(below) <= 12 and linked * 2 >= len(below) and listed
+
+
+def _advertises(text: str) -> bool:
+    """A free mail service speaks of itself, and nobody else does."""
+    if not any(name in text for name in mailwords.MAIL_HOSTS) or not any(word in text for word in mailwords.OFFERS):
+        return False
+    return _ANONYMOUS.isdisjoint(_LETTERS.findall(text)) and "please" not in text
 
 
 def _signs(below: Sequence[str], *, needs_contact: bool) -> bool:

@@ -157,6 +157,7 @@ EXPRESS = (
     '----- Original Message ----- \nFrom: "Bo Ek" <b@example.org>\nTo: <s@example.org>\n'
     "Sent: Thursday, March 14, 2002 9:12 AM\nSubject: Thursday\n\n\n"
 )
+BOX = "─" * 20
 NOTES = """
              Bo Ek
              <b@example.co
@@ -188,6 +189,7 @@ mine
         (f"Thursday.\n\n{EXPRESS}On 3 May 2002, Cy wrote:\n> Who?\n\nmine\n", "Thursday."),
         (f"Fine.\n{NOTES}", "Fine."),
         (NOTES, ""),
+        (f"はい。\n\n{BOX}\n山田太郎\n〒100-0001 東京都\nTEL: 03-5555-0101\n{BOX}\n\n{QUOTE}", "はい。"),
         ("Yes.\n-----\nEnd of Garden Digest, Vol 12, Issue 3\n****\n", "Yes."),
         ("End of Garden Digest, I hope. Volume 12 is enough.", "End of Garden Digest, I hope. Volume 12 is enough."),
     ],
