@@ -73,6 +73,7 @@ class Command:
     text: str = ""  # free text that goes with it: the rest of the line and the paragraphs after it
     until: date | None = None  # away until, warm until
     skills: tuple[str, ...] = ()
+    joins: bool = False  # a claim that is as well a yes to a colleague who has asked them along
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,7 @@ def _command(sight: Sight, found: Found, text: str, start: int) -> Command:
         text=_text(sight, found, text, start) if found.verb in WITH_TEXT else "",
         until=sight.dates.get(places["date"]) if "date" in places else None,
         skills=_skills(sight.line, places["skills"][0]) if "skills" in places else (),
+        joins=found.label == "claim-join",
     )
 
 

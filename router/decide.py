@@ -16,7 +16,7 @@ from router import canary
 from router.arrivals import set_bulk_aside, take_follow_up, take_forward, take_post, take_request
 from router.case import shown_token
 from router.commands import Command
-from router.decision import DONE, GONE, STAYS, Decision, Desk, advance_lead, help_mail, noted, nothing
+from router.decision import DONE, GONE, STAYS, Decision, Desk, advance_lead, help_mail, noted, nothing, said_on
 from router.general import GENERAL, answer_on_happiness, aside_meant, request_from_aside
 from router.house import House
 from router.ids import ASIDE, CONFIRM, PROBE
@@ -155,7 +155,7 @@ def _reply(desk: Desk) -> Decision:
 
 def cue_of(desk: Desk, command: Command) -> Cue:
     return desk.cue(
-        command.verb,
+        said_on(desk.lead(), command, desk.verdict.person),
         line=command.line[:200],
         text=command.text,
         named=command.who,

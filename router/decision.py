@@ -95,6 +95,11 @@ def noted(desk: Desk, what: str, why: str) -> Decision:
     return Decision(desk.verdict.kind, leads=(with_event(lead, event),), file_to=DONE)
 
 
+def said_on(lead: Lead | None, command: Command, who: str) -> str:
+    """The verb that `command`, said by `who`, is on `lead`: "I'd love to help" joins whoever has asked them along."""
+    return "join" if command.joins and lead is not None and lead.is_asked_along(who) else command.verb
+
+
 def ours(desk: Desk) -> frozenset[str]:
     house = desk.house
     return frozenset((*house.own_addresses, house.list_address, *house.people_by_address))

@@ -166,6 +166,11 @@ class Lead:
         """Keys of those whose claim stands, in the order in which the server received them."""
         return tuple(claim.who for claim in self.claims if claim.state == STANDING)
 
+    def is_asked_along(self, who: str) -> bool:
+        """Whether a colleague has asked `who` to join, and `who` has not joined them."""
+        asked = {pair for pair in self.invited if pair.split()[1] == who}
+        return bool(asked) and asked.isdisjoint(self.joined)
+
     @property
     def interested(self) -> tuple[str, ...]:
         return tuple(claim.who for claim in self.claims if claim.state == INTEREST)

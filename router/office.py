@@ -22,7 +22,7 @@ from router import protocol, roster
 from router.commands import Command
 from router.compose import Outgoing, Templates, compose
 from router.decide import decide
-from router.decision import Decision, of_outcome
+from router.decision import Decision, of_outcome, said_on
 from router.house import House
 from router.inbox import Met
 from router.journal import StoreError
@@ -445,15 +445,16 @@ class Office:
         reading = read_words(words, self.house, self.clock())
         if reading.command is None:
             return NotDone(tell_unclear(words, lead, key, self.world(), self.house, self.templates))
-        cue = replace(_cue_of(reading.command, key, self.clock()), by="operator")
+        cue = replace(_cue_of(lead, reading.command, key, self.clock()), by="operator")
         outcome = protocol.advance(lead, cue, self.world())
         self.commit(of_outcome("do", outcome, reason=f"operator, as {key}: {words}"))
         told = tell_outcome(outcome.mails, outcome.lead, key, self.world(), self.house, self.templates)
         return NotDone(told) if is_refused(outcome.mails) else told
 
 
-def _cue_of(command: Command, who: str, at: datetime) -> Cue:
-    return Cue(command.verb, at, who, command.line, command.text, command.who, command.unknown, command.until)
+def _cue_of(lead: Lead, command: Command, who: str, at: datetime) -> Cue:
+    verb = said_on(lead, command, who)
+    return Cue(verb, at, who, command.line, command.text, command.who, command.unknown, command.until)
 
 
 def _leads_of(result: Result) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from router import protocol
 from router.arrivals import brought_by_colleague, client_named, request_text, set_aside
 from router.commands import Command
-from router.decision import DONE, Decision, Desk, help_mail, noted, of_outcome
+from router.decision import DONE, Decision, Desk, help_mail, noted, of_outcome, said_on
 from router.general import GENERAL
 from router.ids import CONFIRM
 from router.lead import Event, Lead, Status, with_event
@@ -103,7 +103,7 @@ def _hold(desk: Desk, command: Command | None) -> Held:
         return replace(base, verb="word", line=" ".join(text.split())[:400], text=text[: 64 * 1024])
     return replace(
         base,
-        verb=command.verb,
+        verb=said_on(desk.lead(), command, verdict.person),
         line=command.line[:200],
         text=command.text,
         named=command.who,

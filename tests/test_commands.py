@@ -353,6 +353,12 @@ def test_the_text_behind_a_command_is_kept_as_written() -> None:
     assert command is not None and command.text == "Dear Åsa,\n\nsoon."  # a rule below it is no word to a client
 
 
+def test_a_claim_that_could_be_a_yes_to_a_colleague_says_so() -> None:
+    glad, mine = read("Ja, ich helfe gern").command, read("mine").command
+    assert glad is not None and glad.joins and glad.verb == "claim"
+    assert mine is not None and not mine.joins
+
+
 def test_a_claim_can_name_whom_it_takes_along() -> None:
     command = read("I'll take it with Bo").command
     assert command is not None and command.verb == "claim" and command.who == ("bo",)

@@ -355,7 +355,7 @@ def _is_address(sight: Sight, place: int, end: int) -> bool:
 
 def _rank(found: Found) -> tuple[bool, int, int, int]:
     """The least is best: no swallowing, the longest, "unclear" first, then commands, "pass", "no", and "half" last."""
-    order = {"unclear": 0, "pass": 2, "skills": 2, "no": 3, "half": 4}
+    order = {"unclear": 0, "pass": 2, "skills": 2, "help": 2, "no": 3, "half": 4}
     return (found.text_at >= 0, -found.end, order.get(found.label, 1), len(found.label))
 
 

@@ -383,7 +383,8 @@ def _second_thought(sight: Sight, found: Found) -> str:
     for place in starts:
         ends = {label: end for label, end in sorted(sight.labels(place), key=lambda each: each[1]) if line.ends_at(end)}
         talk = max((end for label, end in ends.items() if label in _TALK), default=0)
-        if any(command_of(label) in opposite and end > talk for label, end in ends.items()):
+        said = {command_of(label) for label, end in ends.items() if end > talk}
+        if said & opposite and found.verb not in said:  # "gebt mir den Auftrag" offers it to nobody else
             return "a second command"
         if found.verb == "claim" and (put_off := _put_off(sight, found, place)):
             return put_off

@@ -21,7 +21,7 @@ NO_VERBS = frozenset({"greeting", "lead", "topic", "chat", "closing", "company",
 OPEN = frozenset({"half", "unclear"})  # words that leave it open; against a command of the same length "unclear" wins
 TAILS = frozenset({"closing"})  # may stand behind a command, even without a comma
 TALK = TAILS | {"chat", "greeting"}
-_BARE = ("-short", "-alone", "-told")  # endings of labels: see en.toml
+_BARE = ("-short", "-alone", "-told", "-join")  # endings of labels: see en.toml
 _UNTRAILED = frozenset({"lead", "topic", "company"})  # nothing is asked of what follows these
 _ENDLESS = frozenset({"text", "message"})
 _TELLING = frozenset({"if", "not", "but", "maybe", "said", "when", "later"})  # kinds of remark that no adjective has
@@ -41,7 +41,7 @@ class Found:
 
     @property
     def verb(self) -> str:
-        """The command: "claim-short", "claim-alone" and "claim-told" are claims, "no" is a pass."""
+        """The command: "claim-short", "claim-alone", "claim-told" and "claim-join" are claims, "no" is a pass."""
         return command_of(self.label)
 
     @property
@@ -327,7 +327,8 @@ class Sight:
                 matches = (match for each in talk for match in each.at(place))
                 stops = [match.end for match in matches if self._may_trail(match.label, label if own else "")]
                 stops += [end for end, language in self.trailing(label, place) if language == tongue]
-                following = max([*stops, self.known_name(place)])
+                named = place if label == "claim-join" else self.known_name(place)  # "I'd love to help Anna"
+                following = max([*stops, named])
                 if following <= place:
                     break
                 yield following
@@ -335,7 +336,7 @@ class Sight:
 
     @staticmethod
     def _may_trail(name: str, label: str) -> bool:
-        if label.startswith("claim"):
+        if label.startswith("claim") and label != "claim-join":
             return name in TAILS or name == "company" or name.startswith("claim")
         return name in TAILS
 
