@@ -58,7 +58,7 @@ _MOST_SKILLS = 50
 _SHORT_TEXT = 60  # characters; a text this short may be nothing but a name
 _DELIMITERS = " \t\n,:;–—-.!…)*_`\"”'"
 
-
+_LAST_AND = re.compile(r"\s(?:and|och|und|et|y|en|og|ja|e|oraz|i)\s")  # before the last of a list with commas
 _ADDRESS = re.compile(r"<?(?:mailto:)?[^\s<>@]{1,64}@[^\s<>@]{1,255}>?[.,;]?")  # corrects a client's address, say
 
 
@@ -257,5 +257,8 @@ def _only_trails(rest: str, words: Book, roster: People) -> bool:
 
 
 def _skills(line: Line, first: int) -> tuple[str, ...]:
-    named = (part.strip(" .!*_`\"'") for part in re.split(r"[,;/|]|\s[&+]\s", line.text[line.spans[first][0] :]))
+    parts = re.split(r"[,;/|]|\s[&+]\s", line.text[line.spans[first][0] :])
+    if len(parts) > 1:
+        parts[-1:] = _LAST_AND.split(parts[-1], maxsplit=1)
+    named = (part.strip(" .!*_`\"'") for part in parts)
     return tuple(dict.fromkeys(part for part in named if part))[:_MOST_SKILLS]
