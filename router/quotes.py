@@ -36,6 +36,7 @@ _LABEL = re.compile(r"[ \t*_|>–—=~#•·-]{0,20}([^\W\d_][^:：]{0,39}?)[ \t
 _SNIPPED = re.compile(r"\s*[\[<(]?(?:snip|snipped|\.\.\.|…)[\]>)]?\s*", re.IGNORECASE)
 _HOUR = re.compile(r"\d{1,2}[:.]\d\d(?!\d)")
 _FULL_YEAR = re.compile(r"(?<!\d)20\d\d(?!\d)")
+_NAMED_AT = re.compile(r"[\"']?[^\W\d_a-z][^!?;]{2,140} \w{1,4} \S{6,12} \d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?")
 _TIME_FROM = re.compile(r"[^:：]{1,40}[:：]\s*\d{1,2}[:.]\d\d(?!\d)")
 _WORD_LAST = re.compile(r"[^\W\d_]+\s?$")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -174,9 +175,21 @@ class Page(Rows):
             return None
         end, kinds = self._block_end(at)
         if len(kinds) > 1 and self._is_block(at, end, kinds):
-            return Head(at, 0, end, "header block")
+            return Head(self._author_above(at, floor, kinds), 0, end, "header block")
         self._no_block = end
         return None
+
+    def _author_above(self, at: int, floor: int, kinds: set[str]) -> int:
+        """Where "Bo Ek <bo@example.org> on 03/14/2001 09:12:44 AM" stands above "To:" (Notes), else `at`."""
+        if not kinds.isdisjoint(("from", "date")):
+            return at
+        for row in range(at - 1, max(floor, at - 5) - 1, -1):
+            line = self.lines[row].strip()[:LINE]
+            if _NAMED_AT.fullmatch(line) and self.shows(row).date == 2:
+                return row
+            if line and not self.shows(row).address:
+                break
+        return at
 
     def _bare_labels(self, at: int, floor: int) -> Head | None:
         """Lotus Notes: a name and a date, and "To", "cc" and "Subject" without colons, below or behind them."""
@@ -263,6 +276,11 @@ class Page(Rows):
     def _label_follows(self, row: int) -> bool:
         at = self.after(row)
         return at < len(self.lines) and at - row <= 2 and bool(label_of(self.lines[at]))
+
+
+def is_snip(line: str) -> bool:
+    """The writer left out a part of the quote here: "[...]", "<snip>"."""
+    return len(line) < 40 and bool(_SNIPPED.fullmatch(line)) and any(sign in line for sign in "[(<s")
 
 
 def label_of(line: str) -> str:

@@ -17,7 +17,7 @@ from router import htmltext
 from router.attribution import Evidence
 from router.lines import LINE, clean, is_quoted, is_rule
 from router.message import Message
-from router.quotes import Head, Page, is_forward_separator, is_separator
+from router.quotes import Head, Page, is_forward_separator, is_separator, is_snip
 from router.signature import is_phone_signature, skip_banners, trim
 
 MAX_LINES = 3_000
@@ -221,11 +221,17 @@ def _below(page: Page, head: Head, marker: int | None) -> tuple[list[list[str]],
         stretch = list(page.lines[at:end])
         if stop and stop.column:
             stretch.append(page.lines[end][: stop.column])
-        said.append(trim(stretch[_wrapped(page, at, end) :], before_quote=bool(stop)))
+        said.append(trim(_unsnipped(stretch[_wrapped(page, at, end) :]), before_quote=bool(stop)))
         if not stop:
             return said, rest
         head, at = stop, stop.end
     return said, [*rest, *page.lines[at:]]
+
+
+def _unsnipped(lines: list[str]) -> list[str]:
+    """`lines`, which stand under quoted ones, without the "[...]" at their ends that stands for more of the quote."""
+    told = [row for row, line in enumerate(lines) if line.strip() and not is_snip(line)]
+    return lines[told[0] : told[-1] + 1] if told else []
 
 
 def _wrapped(page: Page, at: int, end: int) -> int:

@@ -21,6 +21,7 @@ _LINK = re.compile(r"\[([^\[\]\n]{1,200})\]\([^()\n]{1,400}\)|<?https?://[^\s>]{
 _DASHED_NAME = re.compile(r"-[^\W\d_]{2,20}(?: [^\W\d_]{1,20}\.?){0,2}")
 _ORNAMENT = re.compile(r"(?:p (?=please)|[\W_])*")  # a tree, stars, and the P that is a tree in Webdings
 _DIGEST_ENDS = re.compile(r"end of .{2,80} digest, vol(?:ume)? \d")
+_MAIL_APP = re.compile(r"\b(?:yahoo|aol|gmx|web\.de) mail\b")  # they offer themselves as Outlook does
 _SCANNER = re.compile(r"\b(?:avast|avg)\.com")
 _COLON = re.compile(r":\s+\w")
 _QUESTION = re.compile(r"[?？](?:\s|$)")
@@ -125,7 +126,7 @@ def _phone_sign(line: str) -> int:
         return 0
     if "aka.ms/" in line and "outlook" in line.lower() and len(line) < 120:
         return 2  # "Get Outlook for iOS<https://aka.ms/o0ukef>", in any language
-    bare = _plain(_LINK.sub(r"\1", line)).strip(" \t*_()<>[].-–—~|")
+    bare = _MAIL_APP.sub("outlook", _plain(_LINK.sub(r"\1", line)).strip(" \t*_()<>[].-–—~|"))
     words = len(bare.split())
     if not bare or len(bare) > 160 or words > 16:
         return 0

@@ -158,6 +158,7 @@ EXPRESS = (
     "Sent: Thursday, March 14, 2002 9:12 AM\nSubject: Thursday\n\n\n"
 )
 BOX = "─" * 20
+NOTES_LABELS = "To:   Dana Falk/ACME@ACME\ncc:\nSubject:  Plant 2\n\nmine"
 NOTES = """
              Bo Ek
              <b@example.co
@@ -190,6 +191,10 @@ mine
         (f"Fine.\n{NOTES}", "Fine."),
         (NOTES, ""),
         (f"はい。\n\n{BOX}\n山田太郎\n〒100-0001 東京都\nTEL: 03-5555-0101\n{BOX}\n\n{QUOTE}", "はい。"),
+        (f"Fine.\n\n\nBo Ek@ACME on 03/14/2001 09:12:44 AM\n\n{NOTES_LABELS}", "Fine."),
+        (f'"Bo Ek" <b@x.example> on 03/14/2001 09:12:44 AM\nPlease respond to b@x.example\n\n{NOTES_LABELS}', ""),
+        (f"We start on 03/14/2001, at 10:00\n\n{NOTES_LABELS}", "We start on 03/14/2001, at 10:00"),
+        (f"{QUOTE}\n[...]\n> mine\n\nNo.\n\n<snip>\n> mine\n\n[...] Yes.\n", "No. [...] Yes."),
         ("Yes.\n-----\nEnd of Garden Digest, Vol 12, Issue 3\n****\n", "Yes."),
         ("End of Garden Digest, I hope. Volume 12 is enough.", "End of Garden Digest, I hope. Volume 12 is enough."),
     ],
