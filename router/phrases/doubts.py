@@ -56,7 +56,8 @@ def doubt(sight: Sight, found: Found) -> str:
         return "a name that is on no roster"
     end = found.closed
     stop = next((at for at in range(end - 1, len(line)) if line.breaks[at] in (STOP, QUESTION)), len(line) - 1)
-    if line.asks(end - 1, stop + 1) or (verb in ("claim", "yes") and _asks_of_it(sight, found, stop)):
+    tagged = verb != "claim" and "," in line.gap(end - 1) and "¿" in line.gap(end - 1)  # "es para Bo, ¿no?"
+    if line.asks(end - 1, stop + 1) or tagged or (verb in ("claim", "yes") and _asks_of_it(sight, found, stop)):
         return "a question mark"
     if verb == "claim" and line.refuses():
         return "a sign"

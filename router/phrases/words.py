@@ -19,7 +19,7 @@ INVISIBLE = re.compile(
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
 
-_ELIDED = "[cdjlmnstv]|qu|jusqu|quelqu|lorsqu|puisqu|un|quest|quell|anch|(?:d|da|a|ne|su)ll"  # je l'ai, un'altra
+_ELIDED = "[cdjlmnstv]|qu|jusqu|quelqu|lorsqu|puisqu|un|quest|quell|anch|(?:d|da|de|a|ne|su)ll"  # je l'ai, un'altra
 _WORD = re.compile(
     rf"(?:{_ELIDED})(?=[{APOSTROPHES}][^\W_])|[^\W_]+(?:[{APOSTROPHES}][^\W_]+)*",
     re.IGNORECASE,
