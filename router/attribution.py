@@ -45,6 +45,7 @@ _NAMED = re.compile(
     r"(\"[^\"@<>]{2,60}\"(?=\s)|[^@<>!?:;.]{2,60}?\s(?=<))\s?<?(?:mailto:)?[^\s@<>]{1,64}@[^\s@<>]{1,100}>?"
     r"\s?[–—,-]?\s([^@<>]{8,60})$"
 )
+_IN_NEWS = re.compile(r"\s<?news:\S{1,200}@\S{1,200}$")
 _DATE_LAST = re.compile(r"[:：] ?\([^()]*\d[^()]*\)$")
 
 _WROTE = frozenset(map(fold, mailwords.WROTE))
@@ -272,6 +273,8 @@ def may_close(rows: Rows, at: int) -> bool:
     if last.endswith(_COLONS):
         return True
     line = rows.lines[at]
+    if "news:" in line[:SPAN]:
+        return True  # "Bo Ek" <bo@example.org> wrote in message news:b4c1$1@example.org...
     if line.endswith("--") and (line.startswith("--") or _verb_is_last(last)):
         return True
     if line.endswith(")") and _TIME.search(last.rpartition("(")[2]):
@@ -413,6 +416,8 @@ def _closes_without_colon(window: _Window) -> bool:
         return True  # Bob <bob@example.org> skrev: (3 juni 2025 10:11:12 CEST)
     if not (window.alone or window.opens):
         return False
+    if window.quote and seen.wrote and _IN_NEWS.search(text):
+        return True
     if text.startswith("--") and text.endswith("--") and _verb_is_last(last):
         return True  # ---- Bo Berg wrote ----
     if seen.date < 2 or len(text) > 250:

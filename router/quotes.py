@@ -246,10 +246,19 @@ class Page(Rows):
         if dated and self._as_mailed(at, end):
             return True
         if "from" in telling and len(telling) >= 2:
-            return shows.address or ("subject" in telling and (len(telling) >= 4 or shows.date == 2))
+            if shows.address or "subject" not in telling:
+                return shows.address
+            return shows.date == 2 or (len(telling) >= 4 and not self._is_memo(at, end))
         if len(telling) < 3 or "subject" not in telling:
             return False
         return shows.address or (shows.date == 2 and self._lacks_its_first(at, end))
+
+    def _is_memo(self, at: int, end: int) -> bool:
+        """The day has neither its year nor an hour: "Oggetto: trasloco", "Data: 3 maggio", "Da: via Roma 3", "A: …"."""
+        if label_of(self.lines[at]) == "from":
+            return False
+        days = [self.lines[row][:LINE] for row in range(at, end) if label_of(self.lines[row]) == "date"]
+        return any(sum(sign.isdigit() for sign in day) in (1, 2, 3, 4) for day in days)
 
     def _lacks_its_first(self, at: int, end: int) -> bool:
         """A label of no known language stands above, and the day has its hour: a mail's, and no letter's or form's."""

@@ -28,6 +28,10 @@ _QUESTION = re.compile(r"[?？](?:\s|$)")
 _LABELLED = re.compile(r"[ *_]{0,4}[^\W\d_][^:：@.!?]{0,30}[:：](?!//)")
 _LINKED = re.compile(r"@|https?://|www\.|mailto:")
 _REACTED = re.compile(r"\br[eé]a(?:ct|g|cc|z)\w* .{0,20}gmail$|gmail\w* r[eé]a(?:ct|g|cc|z)\w*\.?$")
+_REACTED_TO = re.compile(
+    r"\w \w*r[eé]a(?:ct|g|cc|z)\w* (?:\w{1,4} )?(?:your|ihre|deine|votre|ton|tu|su|din|ditt|uw|je|il tuo|a sua) \w+ ?:$"
+    r"|\w hat auf (?:ihre|deine) \w+ reagiert:$"
+)
 _FIELD = re.compile(r"\w\W{0,3}\s_{5,}|\w:_{5,}|_{5,}\s+\w")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _HEADLIKE = re.compile(r"@|\d[:.]\d\d|(?:19|20)\d\d|[:：]$|[,，]$|[|•·]|https?:|www\.")
@@ -56,7 +60,7 @@ def trim(lines: Sequence[str], *, before_quote: bool = False) -> list[str]:
             continue
         if small and (said or lead):
             break
-        if small and (phone or not _is_footer(lines, at, scans=False)):
+        if small and (phone or _is_reaction(lines, at) or not _is_footer(lines, at, scans=False)):
             at = at + 1 if phone else _paragraph_end(lines, at)
             continue
         kept.append(line)
@@ -293,13 +297,23 @@ def _is_footer(lines: Sequence[str], at: int, *, scans: bool = True) -> bool:
     if bare.startswith(mailwords.FOOTER_MAYBE):
         whole = " ".join(_plain(row) for row in lines[at : _paragraph_end(lines[: at + 6], at)])
         return any(word in whole for word in mailwords.FOOTER_MORE)
-    if "gmail" in plain and len(plain) < 80 and _REACTED.search(plain):
-        return True  # "Dana reacted via Gmail"
+    if _is_reaction(lines, at):
+        return True
     own = scans and len(plain) < 160 and bare.startswith(mailwords.THIS_MAIL)
     if own and any(name in plain for name in mailwords.SCANNERS):
         return True
     scanned = scans and any(part in bare for part in mailwords.SCANNED)
     return scanned and any(word in bare for word in mailwords.THIS_MAIL)
+
+
+def _is_reaction(lines: Sequence[str], at: int) -> bool:
+    """Line `at` tells of an emoji: "Dana reacted via Gmail", "Dana reacted to your message:" with nothing below."""
+    plain = _plain(lines[at])
+    if len(plain) >= 80:
+        return False
+    if "gmail" in plain and _REACTED.search(plain):
+        return True
+    return plain.endswith(":") and bool(_REACTED_TO.search(plain)) and not any(line.strip() for line in lines[at + 1 :])
 
 
 def _is_disclaimer(lines: Sequence[str], at: int) -> bool:
@@ -327,6 +341,8 @@ def _own_lead(lines: Sequence[str], at: int) -> int:
     while count < 6 and not _is_footer(paragraph, 0, scans=False) and _disclaims(" ".join(paragraph[count + 1 :])):
         line = _plain(paragraph[count])
         if len(line) > 60 or line.strip(" *_:") in mailwords.DISCLAIMER_HEADS or any(word in line for word in _TELLING):
+            break
+        if is_phone_signature(paragraph[count]):
             break
         count += 1
     return count

@@ -158,6 +158,7 @@ EXPRESS = (
     "Sent: Thursday, March 14, 2002 9:12 AM\nSubject: Thursday\n\n\n"
 )
 BOX = "─" * 20
+IN_NEWS = '"Bo Ek" <b@example.org> schrieb im Newsbeitrag news:7c$1@example.org'
 NOTES_LABELS = "To:   Dana Falk/ACME@ACME\ncc:\nSubject:  Plant 2\n\nmine"
 NOTES = """
              Bo Ek
@@ -195,6 +196,10 @@ mine
         (f'"Bo Ek" <b@x.example> on 03/14/2001 09:12:44 AM\nPlease respond to b@x.example\n\n{NOTES_LABELS}', ""),
         (f"We start on 03/14/2001, at 10:00\n\n{NOTES_LABELS}", "We start on 03/14/2001, at 10:00"),
         (f"{QUOTE}\n[...]\n> mine\n\nNo.\n\n<snip>\n> mine\n\n[...] Yes.\n", "No. [...] Yes."),
+        (f"{IN_NEWS}...\n> mine\n> mine\n\nNo.", "No."),
+        (f"{IN_NEWS.replace(' news:', chr(10) + 'news:')}...\n> mine\n\nNo.", "No."),
+        (f"{IN_NEWS}...\n> mine", ""),
+        ("I wrote in message news:a@x.example\n\nthat it works.", "I wrote in message news:a@x.example that it works."),
         ("Yes.\n-----\nEnd of Garden Digest, Vol 12, Issue 3\n****\n", "Yes."),
         ("End of Garden Digest, I hope. Volume 12 is enough.", "End of Garden Digest, I hope. Volume 12 is enough."),
     ],
@@ -227,3 +232,22 @@ def test_who_goes_on_below_a_phones_signature_is_heard(head: str) -> None:
 def test_below_a_phones_signature_an_older_mail_an_excuse_or_a_signature_stays_cut(below: str, head: str) -> None:
     assert new(f"Yes.\n\nSent from my iPhone\n\n{below}\n\n{head}") == "Yes."
     assert new(f"Sent from my iPhone\n\nI would like to take that one myself.\n\n{head}") == ""
+
+
+@pytest.mark.parametrize("day", ["Date: 14 March 2024", "Sent: 9:12 AM", "Date: vandaag"])
+def test_a_block_without_an_address_is_a_mails_where_its_day_is_whole_or_unknown(day: str) -> None:
+    assert new(f"Fine.\n\nSubject: the fair\n{day}\nFrom: Bo Ek\nTo: Dana\n\nmine") == "Fine."
+    memo = "Fine.\n\nSubject: the fair\nDate: 3 May\nFrom: Mill Lane\nTo: High Street\n\nRight?"
+    assert new(memo) == flat(memo)
+
+
+@pytest.mark.parametrize("line", ["Dana reacted to your message:", "Dana hat auf Ihre Nachricht reagiert:"])
+def test_an_emoji_alone_says_nothing(line: str) -> None:
+    assert new(line) == new(f"{line}\n\n{QUOTE}") == ""
+    told = f"{line} she laughed.\n\nBo"
+    assert new(told) == flat(told)
+
+
+def test_a_phones_signature_close_above_small_print_goes_with_it() -> None:
+    small = "This message is intended only for the named recipient and may contain privileged information."
+    assert new(f"Yes, at four.\nSent from my mobile device\n{small}") == "Yes, at four."
