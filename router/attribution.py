@@ -366,8 +366,9 @@ def _tells_more(text: str) -> bool:
 
 def _tells_before_date(text: str) -> bool:
     """Words of a sentence stand before the first number: "You can reach Bo on 3 June at bo@example.org:"."""
-    before = str(re.split(r"[\d@]", text, maxsplit=1)[0])
-    return sum(word[0].islower() and len(word) > 2 for word in before.split()) >= 2
+    words = re.split(r"[\d@]", text.lstrip(DECORATION), maxsplit=1)[0].split()
+    small = sum(word[0].islower() and len(word) > 2 for word in words)
+    return small >= 2 or (len(words) > 2 and words[0][0].islower())
 
 
 def listed(rows: Rows, at: int) -> bool:
@@ -492,3 +493,9 @@ def attribution_within(line: str) -> bool:
         if seen.wrote and seen.date == 2 and (seen.address or rest.startswith(">")) and _ends_attribution(head):
             return True
     return False
+
+
+def attribution_inside(line: str) -> int:
+    """Where in `line` an attribution begins that closes before it ends, all in one line; 0 for nowhere."""
+    column = own_column(line[:SPAN]) if ":" in line and ("@" in line or ">" in line) else 0
+    return column if column and attribution_within(line[column:]) else 0

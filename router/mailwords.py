@@ -795,6 +795,12 @@ FOOTER_PARTS = (
     "mailman/listinfo", "/listinfo/", "majordomo info at", "avast.com/sig-email", "groups.google.com/d/",
     "__._,_.___",
 )  # fmt: skip
+# Who asks to spare paper under a mail names what is spared and what spoils it.
+SPARED = (
+    "environment", "umwelt", "environnement", "medio ambiente", "meio ambiente", "l'ambiente", "milieu", "miljö",
+    "miljø", "ympäristö", "środowisk", "trees", "planet", "planète", "životní prostředí",
+)  # fmt: skip
+PRINTED = ("print", "druck", "imprim", "stamp", "afdruk", "skriv", "udskriv", "tulost", "druk", "tisk")
 # What free mail services, by these names, offer under a rule below everybody's text.
 MAIL_HOSTS = (
     "yahoo!", "hotmail", "msn", "windows live", "juno", "lycos", "gmx", "web.de", "freemail", "free web mail",

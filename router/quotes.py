@@ -19,6 +19,7 @@ from router.attribution import (
     SPAN,
     Evidence,
     Rows,
+    attribution_inside,
     attribution_start,
     attribution_within,
     ends_with_wrote,
@@ -114,6 +115,9 @@ class Page(Rows):
             return None
         if attribution_within(line) or ("---" in line and _NOTES.match(line)):
             return Head(at, 0, at + 1, "attribution")
+        column = attribution_inside(line)
+        if column:
+            return Head(at, column, at + 1, "attribution")
         if self._goes_on_below(at):
             return Head(at, 0, at + 2, "attribution")
         if not self._tries or not may_close(self, at):

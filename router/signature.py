@@ -297,13 +297,27 @@ def _is_footer(lines: Sequence[str], at: int, *, scans: bool = True) -> bool:
     if bare.startswith(mailwords.FOOTER_MAYBE):
         whole = " ".join(_plain(row) for row in lines[at : _paragraph_end(lines[: at + 6], at)])
         return any(word in whole for word in mailwords.FOOTER_MORE)
-    if _is_reaction(lines, at):
+    if _is_reaction(lines, at) or _spares_paper(lines, at):
         return True
     own = scans and len(plain) < 160 and bare.startswith(mailwords.THIS_MAIL)
     if own and any(name in plain for name in mailwords.SCANNERS):
         return True
     scanned = scans and any(part in bare for part in mailwords.SCANNED)
     return scanned and any(word in bare for word in mailwords.THIS_MAIL)
+
+
+def _spares_paper(lines: Sequence[str], at: int) -> bool:
+    """The paragraph in line `at`, the last one, asks not to print this mail, for the sake of trees; nobody says "I"."""
+    end = _paragraph_end(lines[: at + 4], at)
+    text = " ".join(_plain(line) for line in lines[at:end])
+    if len(text) > 200 or "?" in text or not any(word in text for word in mailwords.SPARED):
+        return False
+    below = next((row for row in range(end, len(lines)) if lines[row].strip()), None)
+    if below is not None and not is_rule(lines[below]) and not _is_disclaimer(lines, below):
+        return False
+    if not any(word in text for word in mailwords.PRINTED) or not any(word in text for word in mailwords.MAIL_WORDS):
+        return False
+    return _ANONYMOUS.isdisjoint(_LETTERS.findall(text))
 
 
 def _is_reaction(lines: Sequence[str], at: int) -> bool:

@@ -200,6 +200,7 @@ mine
         (f"{IN_NEWS.replace(' news:', chr(10) + 'news:')}...\n> mine\n\nNo.", "No."),
         (f"{IN_NEWS}...\n> mine", ""),
         ("I wrote in message news:a@x.example\n\nthat it works.", "I wrote in message news:a@x.example that it works."),
+        ("Yes. On Mon, 3 May 2021, at 10:00, Bo Ek <b@example.org> wrote: > mine", "Yes."),
         ("Yes.\n-----\nEnd of Garden Digest, Vol 12, Issue 3\n****\n", "Yes."),
         ("End of Garden Digest, I hope. Volume 12 is enough.", "End of Garden Digest, I hope. Volume 12 is enough."),
     ],
