@@ -203,6 +203,8 @@ SEPARATOR_PARTS = (
 # A whole line that says by itself that an older mail follows (dashes and the colon taken off).
 SEPARATOR_LINES = _phrases(
     """
+    reply separator
+    forward header
     begin forwarded message
     start of forwarded message
     forwarded message
@@ -684,6 +686,13 @@ DISCLAIMER_READERS = (
     "tévedésből", "по ошибке", "предназначен", "por error", "per abuis", "din greșeală", "din greseala",
     "exclusiv destinatarului", "από λάθος", "παραλήπτη", "yanlışlıkla", "错收", "誤收", "误收", "誤って受信",
     "誤って届", "잘못 수신", "kizárólag a címzett", "výhradně pro", "помилково", "בטעות", "بالخطأ",
+    "a su destinatario", "no es el destinatario,", "no es usted el destinatario", "no eres el destinatario,",
+    "destinataire désigné", "autre que le destinataire", "pas destinataire", "pas le destinataire",
+    "n'êtes pas le", "bezeichneten adressaten", "vorgesehene adressat", "nicht für sie bestimmt", "pouze adresát",
+    "zamýšlen", "intended for the recipient", "received it by mistake", "received by mistake",
+    "received this message by mistake", "received this email by mistake", "received this e-mail by mistake",
+    "solely those of the author", "those of the author and do not", "non è il destinatario",
+    "niet voor u bestemd", "inte är rätt mottagare", "ikke er rette modtager", "ikke er rett mottaker",
 )  # fmt: skip
 DISCLAIMER_SECRETS = (
     "confidential", "privileged", "proprietary", "vertraulich", "confidentiel", "confidencial", "riservat",

@@ -364,6 +364,8 @@ def is_separator(line: str) -> bool:
         return True
     if inner in _SEPARATOR_LINES and (bare.endswith((":", "：", "-", "—")) or bare.startswith(("-", "—"))):
         return True
+    if inner in _SEPARATOR_LINES and line.strip().startswith("_____") and line.rstrip().endswith("_____"):
+        return True
     if not bare.startswith(_DASHED):
         return False
     name, _, rest = inner.partition("--")

@@ -28,13 +28,23 @@ def fenced(lines: Sequence[str]) -> frozenset[int]:
 
 
 def _prompts(lines: Sequence[str]) -> frozenset[int]:
-    """Python at its prompt: ">>> " before what can only be code, where nothing is quoted less deeply."""
-    prompts = [at for at, line in enumerate(lines) if line.lstrip().startswith(">")]
-    if not prompts or not all(lines[at].lstrip().startswith(">>> ") for at in prompts):
-        return frozenset()
-    known = frozenset(prompts)
-    code = all(_CODE.match(lines[at][:LINE]) for at in prompts if at - 1 not in known)
-    return known if code else frozenset()
+    """Python at its prompt: ">>> " before what can only be code, above all that is quoted less deeply."""
+    known: set[int] = set()
+    for at, line in enumerate(lines):
+        if not line.lstrip().startswith(">"):
+            continue
+        if not line.lstrip().startswith(">>> "):
+            return frozenset() if at - 1 in known else frozenset(known)
+        if at - 1 not in known and (not _CODE.match(line[:LINE]) or _is_introduced(lines, at)):
+            return frozenset()
+        known.add(at)
+    return frozenset(known)
+
+
+def _is_introduced(lines: Sequence[str], at: int) -> bool:
+    """The line above `at` ends in a colon and holds a number, as attributions do."""
+    above = next((line.rstrip() for line in reversed(lines[max(0, at - 3) : at]) if line.strip()), "")
+    return above.endswith(":") and any(sign.isdigit() for sign in above[-LINE:])
 
 
 def _comparisons(lines: Sequence[str]) -> frozenset[int]:
