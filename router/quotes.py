@@ -245,6 +245,8 @@ class Page(Rows):
                 continue
             shows |= self.shows(row)
             dated = dated or (self.shows(row).date == 2 and label_of(self.lines[row]) == "date")
+        if self.lines[at].lstrip(DECORATION)[:1].islower() and not dated:
+            return False  # "to: list@example.org", "subject: offers": a file of settings
         if dated and "to" in telling and shows.address:
             return True
         if dated and self._as_mailed(at, end):

@@ -245,6 +245,13 @@ def test_a_block_without_an_address_is_a_mails_where_its_day_is_whole_or_unknown
     assert new(memo) == flat(memo)
 
 
+def test_small_labels_are_a_mails_where_they_hold_a_day_and_settings_where_they_hold_none() -> None:
+    labels = "to: dana@example.com\nsubject: offers\n{}from: b@example.org"
+    assert new(f"Fine.\n\n{labels.format('date: 3 May 2024 10:00' + chr(10))}\n\nmine") == "Fine."
+    settings = f"Set this:\n\n{labels.format('')}\n\nand restart."
+    assert new(settings) == flat(settings)
+
+
 @pytest.mark.parametrize("line", ["Dana reacted to your message:", "Dana hat auf Ihre Nachricht reagiert:"])
 def test_an_emoji_alone_says_nothing(line: str) -> None:
     assert new(line) == new(f"{line}\n\n{QUOTE}") == ""
