@@ -167,7 +167,10 @@ def _has_anothers_subject(sight: Sight, found: Found) -> bool:
     line = sight.line
     breaks = (at for at in range(found.start - 1, 0, -1) if line.breaks[at - 1] != NONE)
     begin = next((at for at in breaks if not line.words[at - 1].isdigit()), 0)  # "from 1. May on"
-    return begin > 0 and not sight.says(begin, sight.book.safe, found.languages)
+    if any(sight.says(at, sight.book.speakers, found.languages) for at in range(begin, found.start)):
+        return False
+    of_that = any(True for _ in sight.ends("it", begin))  # "Den nya kollegan har tid och kan ta den"
+    return of_that or (begin > 0 and not sight.says(begin, sight.book.safe, found.languages))
 
 
 def _is_promised(sight: Sight, first: int, found: Found) -> bool:

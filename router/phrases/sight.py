@@ -369,7 +369,12 @@ class Sight:
     def _is_adjective(self, place: int) -> bool:
         """Whether the word at `place` may be said of a bun: none of those that mean another one, and no remark."""
         remarks = self.book.remarks_in(self.line.keys[place : place + 1], frozenset(self.book.remarks))
-        return self.line.words[place] not in self.book.other and not any(kind in _TELLING for _, kind, _ in remarks)
+        if self.line.words[place] in self.book.other or any(kind in _TELLING for _, kind, _ in remarks):
+            return False
+        if not self.line.words[place].endswith("n"):
+            return True
+        named = self.people.at(self.line, place, self.book.nobody, self._joins)
+        return not any(each.keys and each.declined for each in named)  # Finnish "Annan": Anna's
 
     def _date_end(self, place: int) -> Iterator[int]:
         line = self.line
