@@ -668,6 +668,11 @@ EXCUSES = (
     "perdón", "desculp", "scus", "errori", "fouten", "beknopt", "ursäkta", "stavfel", "kort", "undskyld", "beklag",
     "przepraszam", "omlouv", "outlook",
 )  # fmt: skip
+# … one of which is enough, as is the name of a program that offers itself.
+EXCUSED = (
+    "typo", "brevity", "kürze", "tippfehler", "fautes", "errori di", "stavfel", "fouten", "beknopt", "outlook", "yahoo",
+    "gmail",
+)  # fmt: skip
 
 # Disclaimers: a long paragraph is one when it speaks of who may read it and holds a word of the second table.
 DISCLAIMER_READERS = (
@@ -758,7 +763,11 @@ FOOTER_STARTS = (
 )  # fmt: skip
 # … one that begins so, if it also speaks of what a machine does: a subscription, a list, printing, a link.
 FOOTER_MAYBE = (
-    "unsubscribe", "you received this", "you have received this", "you are receiving this", "you're receiving this",
+    "unsubscribe", *(
+        f"{you} this {mail}"
+        for you in ("you received", "you have received", "you are receiving", "you're receiving")
+        for mail in ("e", "m", "because", "n", "digest", "post", "update", "alert", "survey", "invitation")
+    ),
     "this email was sent to", "this message was sent to", "this e-mail was sent to", "this is an automated",
     "sie erhalten diese", "du erhältst diese", "vous recevez ce", "recibes este", "recibe este", "has recibido este",
     "ha recibido este", "você recebeu est", "você está recebendo", "recebeu este", "ricevi questa",

@@ -34,7 +34,7 @@ _REACTED_TO = re.compile(
 )
 _FIELD = re.compile(r"\w\W{0,3}\s_{5,}|\w:_{5,}|_{5,}\s+\w")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_HEADLIKE = re.compile(r"@|\d[:.]\d\d|(?:19|20)\d\d|[:：]$|[,，]$|[|•·]|https?:|www\.")
+_HEADLIKE = re.compile(r"@|(?:19|20)\d\d|[:：]$|[,，]$|[|•·]|https?:|www\.")
 _CONTACT = re.compile(r"\w@\w|https?://|www\.|(?<!\d)\+?\d[\d\s()/.-]{6,}\d|[|•·](?!\s*\d)")
 
 
@@ -84,7 +84,9 @@ def _adds_a_word(lines: Sequence[str], at: int) -> bool:
     below = [line[:LINE].strip() for line in lines[at : at + 13] if line.strip()]
     if not below or len(lines) - at > 12 or not _speaks(lines, at) or any(_HEADLIKE.search(line) for line in below):
         return False
-    return not any(word in _plain(below[0]) for word in (*mailwords.EXCUSES, *mailwords.DEVICES))
+    first = _plain(below[0])
+    excuses = sum(word in first for word in mailwords.EXCUSES)
+    return excuses < 2 and not any(word in first for word in mailwords.EXCUSED)
 
 
 def _is_small_print(lines: Sequence[str], at: int) -> bool:

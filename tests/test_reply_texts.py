@@ -216,8 +216,15 @@ HEADS = ["On Thu, 14 Mar 2024 at 09:12, Bo <b@example.org> wrote:\n> mine", EXPR
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_who_goes_on_below_a_phones_signature_is_heard(head: str) -> None:
-    more = "One more thing: bring the red folder, not the blue one."
+@pytest.mark.parametrize(
+    "more",
+    [
+        "One more thing: bring the red folder, not the blue one.",
+        "P.S. Make it 10:30, please, and bring the charger for the old phone!",
+        "Sorry, can somebody bring the red folder?",
+    ],
+)
+def test_who_goes_on_below_a_phones_signature_is_heard(more: str, head: str) -> None:
     assert new(f"Yes.\n\nSent from my iPhone\n\n{more}\n\n{head}") == f"Yes. {more}"
 
 
@@ -229,6 +236,8 @@ def test_who_goes_on_below_a_phones_signature_is_heard(head: str) -> None:
         "Bo, 14. 3. 2024 9.12\n\nI would like to take that one myself.",
         "b@example.org\nI would like to take that one myself.",
         "Please excuse my brevity and whatever my thumbs did.",
+        "Apologies for any typos, written with big thumbs.",
+        "Get the new Yahoo Mail app today.",
         "Dana Park\nACME",
         "Alkuperäinen viesti:\nI would like to take that one myself.",
     ],
