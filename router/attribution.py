@@ -337,6 +337,8 @@ def _closes(window: _Window) -> bool:
     if seen.date == 2 and seen.wrote:
         if window.opens:
             return verb_last or seen.address or not _goes_on_after_verb(window.last)
+        if not window.quote and _tells_before_date(window.text) and not evidence(_before_number(window.text)).wrote:
+            return False  # "in Ihrer Mail vom 3.6.2025 schrieben Sie:"
         dated = not _verb_is_last(window.last) or bool(_TIME.search(window.text) or _NUMERIC.search(window.text))
         return window.alone and dated and size < 150 and _ends_attribution(window.last)
     if seen.date == 2 and seen.address:
@@ -364,9 +366,13 @@ def _tells_more(text: str) -> bool:
     return not shows.date and not shows.wrote
 
 
+def _before_number(text: str) -> str:
+    return str(re.split(r"[\d@]", text.lstrip(DECORATION), maxsplit=1)[0])
+
+
 def _tells_before_date(text: str) -> bool:
     """Words of a sentence stand before the first number: "You can reach Bo on 3 June at bo@example.org:"."""
-    words = re.split(r"[\d@]", text.lstrip(DECORATION), maxsplit=1)[0].split()
+    words = _before_number(text).split()
     small = sum(word[0].islower() and len(word) > 2 for word in words)
     return small >= 2 or (len(words) > 2 and words[0][0].islower())
 

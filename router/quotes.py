@@ -254,17 +254,17 @@ class Page(Rows):
         if "from" in telling and len(telling) >= 2:
             if shows.address or "subject" not in telling:
                 return shows.address
-            return shows.date == 2 or (len(telling) >= 4 and not self._is_memo(at, end))
+            return (shows.date == 2 or len(telling) >= 4) and not self._is_memo(at, end)
         if len(telling) < 3 or "subject" not in telling:
             return False
         return shows.address or (shows.date == 2 and self._lacks_its_first(at, end))
 
     def _is_memo(self, at: int, end: int) -> bool:
-        """The day has neither its year nor an hour: "Oggetto: trasloco", "Data: 3 maggio", "Da: via Roma 3", "A: …"."""
+        """Another label than "From" comes first, and the day has no hour: "To: Bo", "From: Dana", "Date: 3 May"."""
         if label_of(self.lines[at]) == "from":
             return False
         days = [self.lines[row][:LINE] for row in range(at, end) if label_of(self.lines[row]) == "date"]
-        return any(sum(sign.isdigit() for sign in day) in (1, 2, 3, 4) for day in days)
+        return any(0 < sum(sign.isdigit() for sign in day) <= 8 and not _HOUR.search(day) for day in days)
 
     def _lacks_its_first(self, at: int, end: int) -> bool:
         """A label of no known language stands above, and the day has its hour: a mail's, and no letter's or form's."""

@@ -247,11 +247,12 @@ def test_below_a_phones_signature_an_older_mail_an_excuse_or_a_signature_stays_c
     assert new(f"Sent from my iPhone\n\nI would like to take that one myself.\n\n{head}") == ""
 
 
-@pytest.mark.parametrize("day", ["Date: 14 March 2024", "Sent: 9:12 AM", "Date: vandaag"])
-def test_a_block_without_an_address_is_a_mails_where_its_day_is_whole_or_unknown(day: str) -> None:
+@pytest.mark.parametrize("day", ["Date: 14 March 2024 10:11", "Sent: 9:12 AM", "Date: vandaag"])
+def test_a_block_without_an_address_is_a_mails_where_its_day_has_an_hour_or_is_unknown(day: str) -> None:
     assert new(f"Fine.\n\nSubject: the fair\n{day}\nFrom: Bo Ek\nTo: Dana\n\nmine") == "Fine."
-    memo = "Fine.\n\nSubject: the fair\nDate: 3 May\nFrom: Mill Lane\nTo: High Street\n\nRight?"
-    assert new(memo) == flat(memo)
+    for few in ("3 May", "3 May 2025"):
+        memo = f"Fine.\n\nSubject: the fair\nDate: {few}\nFrom: Mill Lane\nTo: High Street\n\nRight?"
+        assert new(memo) == flat(memo)
 
 
 def test_small_labels_are_a_mails_where_they_hold_a_day_and_settings_where_they_hold_none() -> None:
