@@ -30,6 +30,7 @@ from router.office import Office, OurBug
 from router.people import build_world
 from router.start import house_of, read_key
 from router.terminal import Column
+from router.triage import read_words
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -222,6 +223,7 @@ def explain(
     """
     settings = _settings(config)
     house = house_of(settings, settings.collective.address, read_key(settings.trust.key_file, make=False))
+    read_words("", house, now())  # the book of phrases is opened before the first mail, which does not wait for it
     unread = 0
     for name in _names_of(files):
         answer = explain_file(Path(name), house, in_reply_to_offer)

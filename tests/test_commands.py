@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tomllib
 import unicodedata
 from datetime import date
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from router.commands import VERBS, Command, Reading, check_extra, read_command
 from router.phrases import LANGUAGES, table
+from router.phrases.book import book
 from router.phrases.grammar import Grammar
 
 LISTS = Path(__file__).with_name("phrases")
@@ -419,3 +421,16 @@ def test_words_of_commands_in_any_order_are_read_without_an_exception(words: lis
 def test_an_address_alone_is_no_command(text: str) -> None:
     """It corrects whom a forwarded mail came from; its words are nobody's."""
     assert read_command(text, names=NAMES, today=WEDNESDAY).command is None
+
+
+def test_the_garbage_collector_goes_on_after_phrases_were_compiled() -> None:
+    book.cache_clear()
+    read_command("I'll take it, jag tar den", languages=("en", "sv"))
+    assert gc.isenabled() and gc.get_freeze_count() > 1000
+    gc.disable()
+    try:
+        book.cache_clear()
+        read_command("I'll take it", languages=("en",))
+        assert not gc.isenabled()  # whoever has stopped it starts it again
+    finally:
+        gc.enable()

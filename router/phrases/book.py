@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from router.phrases import LANGUAGES, Table, table
-from router.phrases.grammar import Grammar
+from router.phrases.grammar import Grammar, uncollected
 from router.phrases.words import MARK, fold, key, spellings, split_words
 
 _SLOT = re.compile(r"\{[\w-]+\}")
@@ -86,6 +86,11 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
 
     English always belongs to it: its keywords are the ones that the router's mails teach.
     """
+    with uncollected():
+        return _written(languages, extra, things)
+
+
+def _written(languages: tuple[str, ...], extra: Extra, things: tuple[str, ...]) -> Book:
     spoken = tuple(code for code in LANGUAGES if not languages or code in languages or code == "en")
     tables = [table(language) for language in spoken]
     grammars = [_grammar(language, things) for language in spoken]

@@ -15,8 +15,10 @@ A phrase is compiled when a line first holds a word that it can begin with: twel
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 from router.phrases.words import COMMA, NONE, Line, spellings, split_words
@@ -27,6 +29,7 @@ _SOFT = "soft"
 _CROWD = "crowd"
 _MOST_SOFT = 8  # words of a filler
 _MOST_WORDS = 30  # … and of a phrase with all fillers and names in it
+_MANY = 20  # phrases: as many make thousands of states
 _NAME = "{who}"
 _PIECE = re.compile(r"[()\[\]|,]|\{[\w-]+\}|[^\s()\[\]|,{}-]+|[{}]")
 _CLOSING = {"(": ")", "[": "]"}
@@ -116,11 +119,30 @@ class Grammar:
         return self._sets[name]
 
     def _compile_waiting(self, opener: str) -> None:
-        for waiting in self._waiting.pop(opener, ()):
-            if waiting not in self._compiled:  # it may begin otherwise as well, and have been met so
-                self._compiled.add(waiting)
-                label, phrase = waiting
-                _compile(phrase, self.start, label)
+        phrases = self._waiting.pop(opener, ())
+        with uncollected(len(phrases) > _MANY):
+            for waiting in phrases:
+                if waiting not in self._compiled:  # it may begin otherwise as well, and have been met so
+                    self._compiled.add(waiting)
+                    label, phrase = waiting
+                    _compile(phrase, self.start, label)
+
+
+@contextmanager
+def uncollected(large: bool = True) -> Iterator[None]:
+    """What is made here, if `large`, lives as long as the process: nobody ever looks through it for garbage.
+
+    The collector would take two thirds of the time in which phrases are compiled, and later much of that of a mail.
+    """
+    if not large or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _phrases(text: str) -> list[str]:
