@@ -54,7 +54,11 @@ _NAME_FIRST = ("於", "于")  # openers that stand behind the name
 _MONTHS = frozenset(map(fold, mailwords.MONTHS))
 _DAYS = frozenset(map(fold, mailwords.DAYS))
 _MOMENT = _OPENERS | _MONTHS | _DAYS
-_FIRST_PERSON = {fold(word): 0 for word in mailwords.FIRST_PERSON} | {"i": -1}  # "I wrote", but "skrev i fredags"
+_FIRST_PERSON = (  # where it stands beside the verb: "I wrote", "wrote me", but "skrev i fredags", "Me wrote"
+    dict.fromkeys(map(fold, mailwords.FIRST_PERSON), 0)
+    | dict.fromkeys(mailwords.TO_ME, 1)
+    | dict.fromkeys(("i", *mailwords.WE_HAVE), -1)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ WROTE = _words(
 
 # Who never stands beside that verb in an attribution: its own writer.
 FIRST_PERSON = _words("we ich wir nous jag vi jeg ik wij yo nosotros eu nós io noi minä")
+WE_HAVE = ("avons", "ai", "hemos", "abbiamo")
+TO_ME = ("me", "us", "mir", "uns", "mig", "oss", "ons", "mij")  # "Bo wrote me:", which no program writes
 
 # The same where words are not parted by spaces: looked for anywhere in the line.
 WROTE_PARTS = (

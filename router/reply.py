@@ -165,7 +165,7 @@ def _above(lines: Sequence[str], floor: int, head: Head) -> list[str]:
     while stretch and (not stretch[-1].strip() or (_belongs_below(stretch[-1], head) and not _closes_box(stretch))):
         stretch.pop()
     first = next((line for line in stretch if line.strip()), "")
-    if is_phone_signature(first) or (is_rule(first) and first.strip()[0] not in "#*~+"):
+    if is_phone_signature(first) or (is_rule(first) and len(first.strip()) > 4 and first.strip()[0] not in "#*~+"):
         return []  # the mail program opened the quote here: what lies between is the older mail's
     said = trim(stretch, before_quote=True)
     return [*said, *drawn] if said and drawn and said[-1] == stretch[-1].strip() else said

@@ -433,7 +433,8 @@ def is_banner(first: str, whole: str) -> bool:
         return True
     bare = first.strip(" \t*_[](){}<>!|#=-~⚠\ufe0f🛑")
     foreign = any(word in first for word in mailwords.BANNER_OUTSIDE)
-    if foreign and len(bare.split()) <= 4 and (first[:1] in "[*!{<⚠" or ":" in first):
+    numbered = any(sign.isdigit() for sign in first)  # "External: 12", "Internal: 30"
+    if foreign and not numbered and len(bare.split()) <= 4 and (first[:1] in "[*!{<⚠" or ":" in first):
         return True  # [EXTERNAL], *** EXTERNE MAIL ***, EXTERNAL EMAIL:
     if not any(word in whole for word in mailwords.MAIL_WORDS):
         return False

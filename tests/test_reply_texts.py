@@ -204,6 +204,7 @@ mine
         (f"Try\n\n>>> x = 5\n>>> x\n5\n\nok?\n\n{QUOTE}", "Try >>> x = 5 >>> x 5 ok?"),
         (f"{QUOTE.partition(chr(10))[0]}\n>>> x = 'mine'\n>> mine\n> mine\n\nok", "ok"),
         (f"{QUOTE.partition(chr(10))[0]}\n>>> import mine\n\n> mine\n\nok", "ok"),
+        ("Yes.\n\nOn Tue, 3 June 2025 at 10:11, Me wrote:\n\nmine", "Yes."),
         ("Yes.\n-----\nEnd of Garden Digest, Vol 12, Issue 3\n****\n", "Yes."),
         ("End of Garden Digest, I hope. Volume 12 is enough.", "End of Garden Digest, I hope. Volume 12 is enough."),
     ],
