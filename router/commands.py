@@ -58,6 +58,7 @@ _MOST_SKILLS = 50
 _SHORT_TEXT = 60  # characters; a text this short may be nothing but a name
 _DELIMITERS = " \t\n,:;–—-.!…)*_`\"”'"
 
+_STRUCK = re.compile(r"~~[^~\n]{1,300}~~")  # Markdown
 _LAST_AND = re.compile(r"\s(?:and|och|und|et|y|en|og|ja|e|oraz|i)\s")  # before the last of a list with commas
 _ADDRESS = re.compile(r"<?(?:mailto:)?[^\s<>@]{1,64}@[^\s<>@]{1,255}>?[.,;]?")  # corrects a client's address, say
 
@@ -121,8 +122,12 @@ def read_command(
 
 
 def _clean(text: str) -> str:
-    """`text` with accents on their letters (Apple's programs write them apart), plain spaces and line ends."""
+    """`text` with accents on their letters (Apple's programs write them apart), plain spaces and line ends.
+
+    What its writer has struck through is gone.
+    """
     seen = INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+    seen = _STRUCK.sub(" ", seen) if "~~" in seen else seen
     return seen.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
 
 
