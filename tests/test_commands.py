@@ -361,6 +361,11 @@ def test_a_claim_that_could_be_a_yes_to_a_colleague_says_so() -> None:
     assert mine is not None and not mine.joins
 
 
+@pytest.mark.parametrize("text", ["I'll take it and", "I'm in and", "Ich nehme das und", "jag är med och", "je prends et"])
+def test_a_line_may_end_with_and(text: str) -> None:
+    assert read(text).line == text
+
+
 def test_a_claim_can_name_whom_it_takes_along() -> None:
     command = read("I'll take it with Bo").command
     assert command is not None and command.verb == "claim" and command.who == ("bo",)

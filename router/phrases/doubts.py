@@ -382,7 +382,7 @@ def _second_thought(sight: Sight, found: Found) -> str:
     starts += [found.closed + at + 1 + said.count(" ") for at, kind, said in remarks if kind == "but"][:MOST_LEADS]
     starts = [at for at in starts if at < len(line)]
     joined = found.verb == "claim" and sight.says(found.closed, sight.book.joins, sight.tongues(found))
-    if joined and (put_off := _put_off(sight, found, found.closed + 1)):
+    if joined and found.closed + 1 < len(line) and (put_off := _put_off(sight, found, found.closed + 1)):
         return put_off  # "I'm in and will take it when I'm back"
     for place in starts:
         ends = {label: end for label, end in sorted(sight.labels(place), key=lambda each: each[1]) if line.ends_at(end)}
