@@ -142,7 +142,7 @@ class Rows:
         self._evidence: dict[int, Evidence] = {}
         self._columns: dict[int, int] = {}
         self._fenced = fenced(lines)
-        self._own = samples(lines)
+        self._own = self._fenced | samples(lines)
         self._odd = _odd_marks(lines) | _between_chevrons(lines)
 
     def __len__(self) -> int:
@@ -506,6 +506,9 @@ def attribution_within(line: str) -> bool:
 
 
 def attribution_inside(line: str) -> int:
-    """Where in `line` an attribution begins that closes before it ends, all in one line; 0 for nowhere."""
+    """Where an attribution begins in `line` that has the writer's words before it and older ones behind it; 0 for none.
+
+    The older mail's text behind it may be long, so its beginning is looked at, where `own_column` looks at the end.
+    """
     column = own_column(line[:SPAN]) if ":" in line and ("@" in line or ">" in line) else 0
     return column if column and attribution_within(line[column:]) else 0

@@ -223,7 +223,8 @@ def explain(
     """
     settings = _settings(config)
     house = house_of(settings, settings.collective.address, read_key(settings.trust.key_file, make=False))
-    read_words("", house, now())  # the book of phrases is opened before the first mail, which does not wait for it
+    if "-" in files:  # somebody waits for each answer: the book of phrases is opened before the first
+        read_words("", house, now())
     unread = 0
     for name in _names_of(files):
         answer = explain_file(Path(name), house, in_reply_to_offer)

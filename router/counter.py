@@ -22,6 +22,7 @@ from router.journal import StoreLocked
 from router.lead import Lead, stamp
 from router.message import MessageError, read_message
 from router.office import NotDone, Office
+from router.reply import Reply
 from router.sameness import plain_subject
 from router.start import house_of, lost_key, read_key, read_templates
 from router.store import Store
@@ -157,7 +158,7 @@ def explain_verdict(verdict: Verdict, incoming: Incoming) -> Mapping[str, Any]:
     """`explain --json`: one mail as the router would read it (ARCHITECTURE "Names")."""
     command = verdict.reading.command if verdict.reading else None
     forward = verdict.forward
-    text = _text_of(verdict) if verdict.reply else incoming.message.text
+    text = incoming.message.text if verdict.reply is None else _new_in(verdict.reply, verdict.kind)
     return {
         "kind": verdict.kind,
         "sender": verdict.author.address,
@@ -175,10 +176,9 @@ def explain_verdict(verdict: Verdict, incoming: Incoming) -> Mapping[str, Any]:
     }
 
 
-def _text_of(verdict: Verdict) -> str:
+def _new_in(reply: Reply, kind: str) -> str:
     """What is new in it: the words, and on a thread also a mail that is forwarded below them."""
-    reply = verdict.reply
-    return "" if reply is None else reply.news if verdict.kind == "reply" else reply.text
+    return reply.news if kind == "reply" else reply.text
 
 
 def _reason(verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 LINE = 500  # characters of a line that are looked at
 DASHES = "-–—‐‑‒―−"  # Proton draws its separators with hyphens that are no minus signs
@@ -54,6 +55,11 @@ def fold(text: str) -> str:
 def is_quoted(line: str) -> bool:
     """A line that a mail program marked as quoted: `> text`, `AB> text`, `| text`; not `>>> shouting <<<`, no table."""
     return bool(_QUOTED.match(line[:LINE])) and not _CHEVRONS.match(line[:LINE])
+
+
+def line_above(lines: Sequence[str], at: int) -> str:
+    """The nearest of the three lines above line `at` that is not blank, without the space at its end; "" for none."""
+    return next((line.rstrip() for line in reversed(lines[max(0, at - 3) : at]) if line.strip()), "")
 
 
 def is_rule(line: str) -> bool:

@@ -203,21 +203,26 @@ class Page(Rows):
         below = [row for row in range(at + 1, min(len(self), at + 12)) if kind and kind(self.lines[row]) == "subject"]
         if not below:
             return None
+        start = self._authored_above(at, floor) if kind is _bare_label else self._authored_beside(at, floor, below[0])
+        return None if start is None else Head(start, 0, below[0] + 1, "header block")
+
+    def _authored_above(self, at: int, floor: int) -> int | None:
+        """The line above `at` from which on a name and a date stand; None where they do not."""
         start, seen, blanks = at, Evidence(), 0
-        if kind is _last_label:
-            while start > floor and at - start < 4 and self.lines[start - 1].startswith("    "):
-                start -= 1
-            for row in range(start, below[0]):
-                seen |= self.shows(row)
-        while kind is _bare_label and start > floor and at - start < 6 and blanks < 3:
-            if seen.date == 2 and seen.address:
-                break
+        while start > floor and at - start < 6 and blanks < 3 and not (seen.date == 2 and seen.address):
             start -= 1
             blanks += self.blank(start)
             seen |= self.shows(start)
-        if not (seen.date == 2 and seen.address):
-            return None
-        return Head(start, 0, below[0] + 1, "header block")
+        return start if seen.date == 2 and seen.address else None
+
+    def _authored_beside(self, at: int, floor: int, end: int) -> int | None:
+        """The first of the indented lines above `at`, where they and those down to `end` hold a name and a date."""
+        start, seen = at, Evidence()
+        while start > floor and at - start < 4 and self.lines[start - 1].startswith("    "):
+            start -= 1
+        for row in range(start, end):
+            seen |= self.shows(row)
+        return start if seen.date == 2 and seen.address else None
 
     def _block_end(self, at: int) -> tuple[int, set[str]]:
         """The line after the labels that begin in line `at`, and their kinds."""
@@ -364,10 +369,10 @@ def is_separator(line: str) -> bool:
         return False
     if len(line) < 200 and any(mark in inner for mark in _REPLY_ABOVE):
         return True
-    if inner in _SEPARATOR_LINES and (bare.endswith((":", "：", "-", "—")) or bare.startswith(("-", "—"))):
-        return True
-    if inner in _SEPARATOR_LINES and line.strip().startswith("_____") and line.rstrip().endswith("_____"):
-        return True
+    if inner in _SEPARATOR_LINES:
+        underlined = line.strip().startswith("_____") and line.rstrip().endswith("_____")
+        if underlined or bare.endswith((":", "：", "-", "—")) or bare.startswith(("-", "—")):
+            return True
     if not bare.startswith(_DASHED):
         return False
     name, _, rest = inner.partition("--")
@@ -384,4 +389,5 @@ def is_separator(line: str) -> bool:
 
 def is_forward_separator(line: str) -> bool:
     """A separator that says that the mail below it is forwarded, and not that it is being answered."""
-    return is_separator(line) and any(word in fold(line[:LINE]) for word in _FORWARD_WORDS)
+    said = fold(line[:LINE])
+    return is_separator(line) and any(word in said for word in _FORWARD_WORDS)

@@ -71,7 +71,7 @@ def read_reply(message: Message, banners: Sequence[str] = ()) -> Reply:
     """
     if message.html and (message.from_html or not message.text.strip()):
         return Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
-    plain = with_forwarded(Reply(*cut_text(message.text, banners)))
+    plain = _with_forwarded(Reply(*cut_text(message.text, banners)))
     if not message.html or (plain.quoted and plain.text and not _lost_its_marks(plain, message.html)):
         return plain
     marked = Reply(*cut_text(htmltext.text_with_quotes(message.html), banners))
@@ -81,7 +81,7 @@ def read_reply(message: Message, banners: Sequence[str] = ()) -> Reply:
     return marked if more and _holds(message.text, marked.text) else plain
 
 
-def with_forwarded(reply: Reply) -> Reply:
+def _with_forwarded(reply: Reply) -> Reply:
     """`reply` with the mail that is forwarded below its words, where a line says so and it is no mail of ours.
 
     A forward whose lines carry quote marks is a quote like any other: people answer between its lines.
@@ -181,17 +181,13 @@ def _rule_apart(stretch: Sequence[str]) -> list[str]:
 
     Mail programs draw theirs close above the labels, or of underscores.
     """
-    blank = [not line.strip() for line in stretch]
-    if len(stretch) < 3 or not blank[-1]:
+    told = [row for row, line in enumerate(stretch) if line.strip()]
+    if len(told) < 2:
         return []
-    end = len(stretch)
-    while end and blank[end - 1]:
-        end -= 1
-    start = end - 1
-    while start > 0 and blank[start - 1]:
-        start -= 1
-    rule = stretch[end - 1].strip() if end else ""
-    return [*[""] * (end - 1 - start), rule] if len(rule) > 9 and set(rule) == {"-"} and 0 < start < end - 1 else []
+    above, at = told[-2:]
+    rule, blanks = stretch[at].strip(), at - above - 1
+    drawn = len(rule) > 9 and set(rule) == {"-"}
+    return [*[""] * blanks, rule] if drawn and blanks and at < len(stretch) - 1 else []
 
 
 def _belongs_below(line: str, head: Head) -> bool:

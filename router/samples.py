@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from router.lines import LINE, is_quoted
+from router.lines import LINE, is_quoted, line_above
 
 _MORE_THAN = re.compile(r"> ?\d")
 _CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+ ?(?:=|\(|\[))")
 
 
 def samples(lines: Sequence[str]) -> frozenset[int]:
-    """Lines that are no quote though they begin with a mark of quoting."""
-    return fenced(lines) | _comparisons(lines) | _prompts(lines)
+    """Lines outside fences that are no quote though they begin with a mark of quoting."""
+    return _comparisons(lines) | _prompts(lines)
 
 
 def fenced(lines: Sequence[str]) -> frozenset[int]:
@@ -43,7 +43,7 @@ def _prompts(lines: Sequence[str]) -> frozenset[int]:
 
 def _is_introduced(lines: Sequence[str], at: int) -> bool:
     """The line above `at` ends in a colon and holds a number, as attributions do."""
-    above = next((line.rstrip() for line in reversed(lines[max(0, at - 3) : at]) if line.strip()), "")
+    above = line_above(lines, at)
     return above.endswith(":") and any(sign.isdigit() for sign in above[-LINE:])
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from router import mailwords
-from router.lines import LINE, is_rule
+from router.lines import LINE, is_rule, line_above
 
 _RULES = 60  # rules of a text that are looked at; nobody draws more
 _SIGNED = 10  # lines of a signature
@@ -240,8 +240,7 @@ def _is_footing(lines: Sequence[str], at: int) -> bool:
     if first.startswith(mailwords.FOOTER_MAYBE) or any(word in first for word in (*mailwords.VIRUSES, "avast")):
         return True
     below = [line[:LINE] for line in lines[at : at + 40] if line.strip() and not is_rule(line)]
-    over = next((line.strip() for line in reversed(lines[max(0, at - 3) : at]) if line.strip()), "")
-    if len(below) <= 5 and len(over) >= 20 and _advertises(_plain(" ".join(below))):
+    if len(below) <= 5 and len(line_above(lines, at).lstrip()) >= 20 and _advertises(_plain(" ".join(below))):
         return True
     opens = _plain(" ".join(paragraph)[:LINE])
     if any(word in opens for word in _OF_DISCLAIMERS) and _disclaims(" ".join(below[:12])):

@@ -23,10 +23,10 @@ _ONLY_ADDRESS = re.compile(
 def no_command(desk: Desk, lead: Lead) -> Decision:
     """Conversation: recorded, passed on to the owner, and answered to its writer alone with the words that work."""
     verdict = desk.verdict
-    text = _news(desk)
     line = verdict.reading.line[:200] if verdict.reading else ""
     if verdict.via_list:
         return _half_claim_on_list(desk, lead, line)
+    text = _news(desk)
     corrected = _corrected_address(desk, lead, text)
     if corrected:
         return advance_lead(desk, lead, desk.cue("correct", text=corrected))

@@ -81,16 +81,12 @@ class Book:
 
 
 @lru_cache(maxsize=16)
+@uncollected()
 def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] = ()) -> Book:
     """The book for `languages` (none named: all), the operator's phrases and the collective's words for a bun.
 
     English always belongs to it: its keywords are the ones that the router's mails teach.
     """
-    with uncollected():
-        return _written(languages, extra, things)
-
-
-def _written(languages: tuple[str, ...], extra: Extra, things: tuple[str, ...]) -> Book:
     spoken = tuple(code for code in LANGUAGES if not languages or code in languages or code == "en")
     tables = [table(language) for language in spoken]
     grammars = [_grammar(language, things) for language in spoken]

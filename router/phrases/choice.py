@@ -150,9 +150,8 @@ def _is_told(sight: Sight, safe: int, found: Found) -> bool:
     """
     joining = sight.tongues(found) if OWN in found.languages else found.languages | {"en"}
     safely = sight.says(safe, sight.book.safe, sight.tongues(found)) and sight.may_follow(found.start, joining)
-    if safely and _has_anothers_subject(sight, found):
-        return False
-    return safely and (_closes_statement(sight, found) or _is_continued(sight, safe, found))
+    leads = _closes_statement(sight, found) or _is_continued(sight, safe, found)
+    return safely and leads and not _has_anothers_subject(sight, found)
 
 
 def _has_anothers_subject(sight: Sight, found: Found) -> bool:
@@ -162,12 +161,10 @@ def _has_anothers_subject(sight: Sight, found: Found) -> bool:
     """
     if not found.languages <= _SCANDINAVIAN or not _is_joined(sight, found):
         return False
-    if any(sight.says(at, sight.book.speakers, found.languages) for at in range(found.start, found.end)):
-        return False
     line = sight.line
     breaks = (at for at in range(found.start - 1, 0, -1) if line.breaks[at - 1] != NONE)
     begin = next((at for at in breaks if not line.words[at - 1].isdigit()), 0)  # "from 1. May on"
-    if any(sight.says(at, sight.book.speakers, found.languages) for at in range(begin, found.start)):
+    if any(sight.says(at, sight.book.speakers, found.languages) for at in range(begin, found.end)):
         return False
     of_that = any(True for _ in sight.ends("it", begin))  # "Den nya kollegan har tid och kan ta den"
     return of_that or (begin > 0 and not sight.says(begin, sight.book.safe, found.languages))

@@ -119,7 +119,9 @@ class Grammar:
         return self._sets[name]
 
     def _compile_waiting(self, opener: str) -> None:
-        phrases = self._waiting.pop(opener, ())
+        if opener not in self._waiting:  # nearly always: every word of a line asks
+            return
+        phrases = self._waiting.pop(opener)
         with uncollected(len(phrases) > _MANY):
             for waiting in phrases:
                 if waiting not in self._compiled:  # it may begin otherwise as well, and have been met so
