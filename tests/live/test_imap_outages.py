@@ -109,6 +109,7 @@ def suffer(outage: Outage, wire: Wire, name: str, hours: int = 0) -> float:
         house.until(lambda: house.daemon.troubles.imap, why="trouble", step=1)
         outage.request()
         house.pass_time(7 * MINUTES)
+        house.until(lambda: alerts(outage.smtp.mails), why="the alert")  # decided by now; another thread sends it
         assert alerts(outage.smtp.mails) == ["imap-down"]
         assert words in house.health()["imap"]
         outage.request()
