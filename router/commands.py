@@ -95,12 +95,14 @@ def read_command(
     extra: Mapping[str, Sequence[str]] | None = None,
     languages: Sequence[str] = (),
     things: Sequence[str] = (),
+    number: int = 0,
 ) -> Reading:
     """The command in `text`, the new text of a reply (PROTOCOL.md, Reading a reply).
 
     `names`: (consultant key, a name or alias) pairs. `today`: for dates without a year. `extra`: the operator's own
     phrases by verb. `languages`: those of the collective (none: all); English always counts. `things`: the collective's
-    own words for a bun. Raises PhraseError when `extra` is not in the notation: see `check_extra`.
+    own words for a bun. `number`: of the bun on whose thread it was said, 0 for none. Raises PhraseError when `extra`
+    is not in the notation: see `check_extra`.
     """
     words = book(tuple(languages), _frozen(extra or {}), tuple(things))
     roster = people(tuple(names))
@@ -108,7 +110,7 @@ def read_command(
     first: Reading | None = None
     greeting = Reading(None, False, "", "nothing but greetings, or nothing at all, was written")
     for start, end in _lines(clean, words):
-        sight = Sight(read_line(clean[start:end].replace("\n", " ")), words, roster, today)
+        sight = Sight(read_line(clean[start:end].replace("\n", " ")), words, roster, today, number)
         if first is None and sight.is_address():
             greeting = _greeting(sight, greeting)
             continue

@@ -702,7 +702,8 @@ DISCLAIMER_READERS = (
     "niet voor u bestemd", "inte är rätt mottagare", "ikke er rette modtager", "ikke er rett mottaker",
 )  # fmt: skip
 DISCLAIMER_SECRETS = (
-    "confidential", "privileged", "proprietary", "vertraulich", "confidentiel", "confidencial", "riservat",
+    "confidential", "privileged", "proprietary", "vertraulich", "confidentiel", "confidencia", "riservat", "apagá",
+    "apague",
     "confidenzial", "vertrouwelijk", "konfidentiell", "fortrolig", "luottamukselli", "poufn", "důvěrn", "bizalmas",
     "конфиденциальн", "gizli", "sekretess", "secure means of communication", "monitored", "virus", "opinions",
     "notify the sender", "notify us", "inform the sender", "advise the sender", "contact the sender", "delete it",

@@ -12,12 +12,16 @@ from collections.abc import Sequence
 from router.lines import LINE, is_quoted, line_above
 
 _MORE_THAN = re.compile(r"> ?\d")
+_SHELL = re.compile(
+    r"\s*(?:mysql|mariadb|sqlite|psql|cqlsh|mongo|redis|ftp|sftp|lftp|telnet|nslookup|irb|ghci|scala|julia|lldb)> \S"
+)
 _CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+ ?(?:=|\(|\[))")
 
 
 def samples(lines: Sequence[str]) -> frozenset[int]:
     """Lines outside fences that are no quote though they begin with a mark of quoting."""
-    return _comparisons(lines) | _prompts(lines)
+    shells = frozenset(at for at, line in enumerate(lines) if "> " in line[:LINE] and _SHELL.match(line[:LINE]))
+    return _comparisons(lines) | _prompts(lines) | shells
 
 
 def fenced(lines: Sequence[str]) -> frozenset[int]:
@@ -35,7 +39,7 @@ def _prompts(lines: Sequence[str]) -> frozenset[int]:
             continue
         if not line.lstrip().startswith(">>> "):
             return frozenset() if at - 1 in known else frozenset(known)
-        if at - 1 not in known and (not _CODE.match(line[:LINE]) or _is_introduced(lines, at)):
+        if not known and (not _CODE.match(line[:LINE]) or _is_introduced(lines, at)):
             return frozenset()
         known.add(at)
     return frozenset(known)

@@ -180,9 +180,8 @@ def _colleagues_mail(case: Case, proof: Proof) -> Verdict:
     if lead is not None and client is not None:
         return case.verdict("reply", "word to the client", to_client=True, proof=proof, reply=_reply(case))
     if lead is not None:
-        return _read_words(
-            case, proof, "reply", f"on the thread of bun {lead.id}, by {case.thread.how if case.thread else ''}"
-        )
+        thread = f"on the thread of bun {lead.id}, by {case.thread.how if case.thread else ''}"
+        return _read_words(case, proof, "reply", thread, lead.id)
     post = read_post(case.message.subject, case.house)
     forward = read_forward(case.message)
     if post is not None:
@@ -211,20 +210,21 @@ def _reply(case: Case) -> Reply:
     return read_reply(case.message, case.house.banners)
 
 
-def _read_words(case: Case, proof: Proof, kind: str, reason: str) -> Verdict:
+def _read_words(case: Case, proof: Proof, kind: str, reason: str, number: int = 0) -> Verdict:
     reply = _reply(case)
-    reading = read_words(reply.text, case.house, case.incoming.received)
+    reading = read_words(reply.text, case.house, case.incoming.received, number)
     return case.verdict(kind, f"{reason}; {reading.why}", proof=proof, reply=reply, reading=reading)
 
 
-def read_words(text: str, house: House, received: datetime) -> Reading:
-    """The command in a colleague's new text, in the collective's languages and words."""
+def read_words(text: str, house: House, received: datetime, number: int = 0) -> Reading:
+    """The command in a colleague's new text on the thread of bun `number`, in the collective's languages and words."""
     return read_command(
         text,
         names=house.names,
         today=received.astimezone(house.calendar.zone).date(),
         extra=house.phrases,
         things=tuple(dict.fromkeys((house.words["bun"], house.words["dough"]))),
+        number=number,
     )
 
 

@@ -439,3 +439,61 @@ def test_the_garbage_collector_goes_on_after_phrases_were_compiled() -> None:
         assert not gc.isenabled()  # whoever has stopped it starts it again
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("reply", "number", "wanted"),
+    [
+        ("I'll take #42", 42, "claim"),
+        ("I'll take #42", 0, "claim"),
+        ("I'll take #43", 42, ""),
+        ("I'll take 43", 42, ""),
+        ("Mine, #42", 42, "claim"),
+        ("Mine, #43", 42, ""),
+        ("Mine #43", 42, ""),
+        ("#42 mine", 42, "claim"),
+        ("#43 mine", 42, ""),
+        ("Bun 43: mine", 42, ""),
+        ("Pass on #42", 42, "pass"),
+        ("Pass on #43", 42, ""),
+        ("Jag tar bun nr. 42", 42, "claim"),
+        ("Je prends le 12", 12, "claim"),
+        ("Je prends le 12", 0, ""),
+        ("Die 42 nehme ich", 42, "claim"),
+        ("Die 43 nehme ich", 42, ""),
+        ("Fico com o nº 42", 42, "claim"),
+        ("Jeg tager nr. 42", 42, "claim"),
+        ("I'll take " + "9" * 300, 42, ""),
+        ("I'll take #²", 42, ""),
+        ("Mine, I have 43 free hours", 42, "claim"),
+    ],
+)
+def test_the_number_of_this_bun_is_read_and_another_is_asked_about(reply: str, number: int, wanted: str) -> None:
+    reading = read_command(reply, names=NAMES, today=WEDNESDAY, number=number)
+    assert (reading.command.verb if reading.command else "") == wanted
+    assert wanted or reading.half, reading.why
+
+
+@pytest.mark.parametrize(
+    ("reply", "wanted"),
+    [
+        ("I'll take it, in June", False),
+        ("I'll take it, on Monday", True),
+        ("I'll take it, June", True),  # so June signs
+        ("Otan tämän, kesäkuussa", False),
+        ("Sono pronta, lo prendo a giugno", False),
+        ("Bitte an mich weiterleiten, ich übernehme sie", True),  # no month, though it is one in Polish
+        ("I'll take it: I live nearby", True),
+        ("I'll take it: the blue one", False),
+        ("Mine: I live nearby", False),
+        ("Nobody else? Then I'll take it", True),
+        ("Nobody? Me?", False),
+        ("Anna? Then I'll take it", False),
+        ("@Anna I'll take it", True),
+        ("@Anna take it", False),
+    ],
+)
+def test_what_stands_beside_a_claim_decides_whether_it_is_one(reply: str, wanted: bool) -> None:
+    reading = read(reply)
+    assert (reading.command is not None and reading.command.verb == "claim") is wanted, reading.why
+    assert wanted or reading.half

@@ -202,6 +202,8 @@ mine
         ("I wrote in message news:a@x.example\n\nthat it works.", "I wrote in message news:a@x.example that it works."),
         ("Yes. On Mon, 3 May 2021, at 10:00, Bo Ek <b@example.org> wrote: > mine", "Yes."),
         (f"Try\n\n>>> x = 5\n>>> x\n5\n\nok?\n\n{QUOTE}", "Try >>> x = 5 >>> x 5 ok?"),
+        ("So:\n\n  >>> from a import b\n  2\n  >>> 0.1 > 0.2\n", "So: >>> from a import b 2 >>> 0.1 > 0.2"),
+        ("I typed:\n\nmysql> SELECT 1;\n1\n\nand now?\n\n> mine", "I typed: mysql> SELECT 1; 1 and now?"),
         (f"{QUOTE.partition(chr(10))[0]}\n>>> x = 'mine'\n>> mine\n> mine\n\nok", "ok"),
         (f"{QUOTE.partition(chr(10))[0]}\n>>> import mine\n\n> mine\n\nok", "ok"),
         ("Yes.\n\nOn Tue, 3 June 2025 at 10:11, Me wrote:\n\nmine", "Yes."),

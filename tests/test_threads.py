@@ -94,6 +94,13 @@ def test_the_number_in_the_subject_is_not_believed_from_a_stranger_or_of_no_bun(
     assert about(BO, subject="Re: [BUN 41] We need Rust")[1] is None
 
 
+def test_a_reply_that_names_another_bun_than_its_thread_is_no_command() -> None:
+    token = IDS.reply_address(42, COLLEAGUES)
+    mine, other = (read(BO, to=token, body=f"I'll take #{number}").reading for number in (42, 43))
+    assert mine and mine.command and mine.command.verb == "claim"
+    assert other and other.command is None and other.half and "another bun" in other.why
+
+
 # -- in their order
 
 

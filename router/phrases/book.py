@@ -15,7 +15,8 @@ from router.phrases.grammar import Grammar, uncollected
 from router.phrases.words import MARK, fold, key, spellings, split_words
 
 _SLOT = re.compile(r"\{[\w-]+\}")
-_SEEN = ("soft", "time", "thin", "about", "cause", "self", "field", "although")  # sets looked for by themselves
+# Sets looked for by themselves.
+_SEEN = ("soft", "time", "thin", "about", "cause", "self", "field", "although", "nobody-else")
 OWN = "own"  # the language of the operator's own phrases
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 _Remarks = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]  # first word -> (the words, kind of remark)
@@ -47,6 +48,7 @@ class Book:
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
     no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
     english: frozenset[str]  # telling words of other languages that are ordinary words of English: Dutch "of"
+    numbering: frozenset[str]  # "bun", "no": before the number of a bun
     other: frozenset[str]  # "the other one", "the next bun": not the one that is offered
 
     def remarks_in(self, words: Sequence[str], languages: frozenset[str]) -> list[tuple[int, str, str]]:
@@ -115,6 +117,7 @@ def book(languages: tuple[str, ...], extra: Extra = (), things: tuple[str, ...] 
         nobody=_together(tables, "nobody"),
         no_message=_together(tables, "no-message"),
         english=_together(tables, "english"),
+        numbering=_together(tables, "numbering") | {fold(words[-1]) for each in things if (words := split_words(each))},
         other=_together(tables, "other"),
     )
 

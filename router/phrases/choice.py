@@ -345,9 +345,13 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
         for end in (found.end, called):
             ends[end] = ends.get(end, frozenset()) | found.languages
     name = sight.known_name(place)
-    if name and line.ends_at(name) and "," in line.gap(name - 1):
+    if sight.is_numbered(place) and (line.gap(place - 1) if place else line.lead).endswith("#"):  # "#42 mine"
+        ends[place + 1] = frozenset(sight.book.languages)
+    if name and (line.gap(place - 1) if place else line.lead).endswith("@"):  # "@Anna I'll take it"
+        ends[name] = frozenset(sight.book.languages)
+    elif name and line.ends_at(name) and "," in line.gap(name - 1):
         ends[name] = ends.get(name, frozenset())
-    for end in sight.softs(place):
+    for end in (*sight.softs(place), *sight.ends("nobody-else", place)):
         if line.ends_at(end):
             ends[end] = ends.get(end, frozenset())
     return sorted(ends.items(), key=lambda each: -each[0])

@@ -17,6 +17,8 @@ WITH_TEXT = frozenset({"warm", "send", "throw", "note"})
 HANDS = frozenset("🙋✋☝👆👍🖐✊🤚🙌👋")
 _NOUN = 3  # words: "the old zebra"
 _FAR = 16  # words behind an "if" that are looked at
+_LAST_DAY = "31"  # of a month: "je prends le 12" of which bun nobody knows may be a day
+_SOON = 13  # days: who begins in two weeks says when, who names a later month may mean to ask again then
 _SUBJECT = 6  # words of a clause in which its subject or its verb is looked for
 _KINDS = frozenset({"bun", "dough", "cookie"})
 _QUERIES = frozenset({"status", "list", "help"})
@@ -62,8 +64,13 @@ def doubt(sight: Sight, found: Found) -> str:
     if verb == "claim" and line.refuses():
         return "a sign"
     numbered = end < len(line) and line.words[end].isdigit()  # "bun: 1" is how a mail set aside is called
-    if (verb in ("claim", "away") or (verb in _KINDS and not numbered)) and ":" in line.gap(end - 1):
-        return "a colon"
+    if number := _another_number(sight, found):
+        return number
+    reason = found.label == "claim" and end < len(line) and _tells_of_oneself(sight, found, end)
+    if (verb in ("claim", "away") or (verb in _KINDS and not numbered)) and ":" in line.gap(end - 1) and not reason:
+        return "a colon"  # but in "I'll take it: I live nearby"
+    if verb == "claim" and (day := _dated(sight, end)):
+        return f"{_CALLED['later']} ({day!r})"
     if found.label.endswith("-told") and _is_called(sight, end):
         return "a name called: an order"
     if found.bare and _is_abbreviation(sight, found):
@@ -77,13 +84,62 @@ def doubt(sight: Sight, found: Found) -> str:
     )
 
 
+def _another_number(sight: Sight, found: Found) -> str:
+    """The number of another bun than this, in the command or before it; a bare "le 12" may be a date as well."""
+    line = sight.line
+    for at in range(found.closed):
+        numbered = sight.is_numbered(at)
+        said = found.verb == "claim" and found.start <= at < found.end and _is_bare_number(sight, at)
+        if not (numbered or said):
+            continue
+        if sight.is_other(at):
+            return f"the number of another bun ({line.written(at)!r})"
+        if not sight.number and not numbered and line.words[at].zfill(2) <= _LAST_DAY:
+            return f"a number ({line.written(at)!r})"
+    return ""
+
+
+def _is_bare_number(sight: Sight, place: int) -> bool:
+    """Whether a number stands at `place` where a bun's may: "I'll take 42", "die 42 nehme ich"; not in "this 1"."""
+    line = sight.line
+    if not line.words[place].isdigit() or line.words[place] == "1" or any(sight.slot("date", place)):
+        return False
+    article = place > 0 and sight.says(place - 1, sight.book.articles, frozenset(sight.book.languages))
+    return (article or line.ends_at(place + 1)) and "%" not in line.gap(place)
+
+
+def _dated(sight: Sight, place: int) -> str:
+    """The date that is all of the clause at `place`: "I'll take it, in June" may be a promise."""
+    return _date_at(sight, place) if place < len(sight.line) and sight.line.breaks[place - 1] == COMMA else ""
+
+
+def _date_at(sight: Sight, place: int) -> str:
+    """A date weeks ahead that ends the clause, at `place` or behind the word there; "" when there is none.
+
+    A lone word with a capital may be somebody's name: "I'll take it, June"; a short one without is seldom a month.
+    """
+    line = sight.line
+    starts = [at for at in (place, place + 1) if at < len(line) and (at == place or line.breaks[place] == NONE)]
+    for at in starts:
+        capital = line.written(at)[0].isupper()
+        short = len(line.words[at]) <= _NOUN
+        lone = capital or short if at == place else short and not capital
+        for end in sight.slot("date", at):
+            far = sight.today is not None and (sight.dates[at, end] - sight.today).days > _SOON
+            if far and line.ends_at(end) and not (lone and end == at + 1):
+                return line.text[line.spans[place][0] : line.spans[end - 1][1]]
+    return ""
+
+
 def _asks_of_it(sight: Sight, found: Found, stop: int) -> bool:
     """Whether a question beside the sentence of `found`, which ends at `stop`, may be about the command.
 
     Behind it, one of the client or the work is not: it is a sentence that begins with "who", "when" or "where".
     """
     line = sight.line
-    if line.asks(0, found.start) or ("¿" in line.lead and "?" not in line.text):
+    begins = (0, *(end for end, _ in lead_ends(sight, 0)))
+    asked = max((end for at in begins if at < len(line) for end in sight.ends("nobody-else", at)), default=0)
+    if line.asks(asked, found.start) or ("¿" in line.lead and "?" not in line.text):
         return True
     place = stop + 1
     while place < len(line):
@@ -329,7 +385,7 @@ def _after_comma(sight: Sight, found: Found, stop: int) -> str:
     harmless = _is_harmless(sight, found, end)
     if sight.says(end, sight.book.joins, found.languages | {"en"}):  # "mine, and thanks for sharing"
         harmless = harmless or (end + 1 < len(line) and _is_harmless(sight, found, end + 1))
-    if not found.bare or (harmless and not alone) or sight.is_name(end):
+    if not found.bare or (harmless and not alone) or sight.is_name(end) or _is_its_number(sight, end):
         return ""
     clauses = [at for at in range(end, stop + 1) if line.breaks[at - 1] == COMMA] if alone else [end]
     kinds = ("closing",) if alone else _TALK
@@ -345,6 +401,14 @@ def _is_harmless(sight: Sight, found: Found, place: int) -> bool:
         or _tells_of_oneself(sight, found, place)
         or any(at == 0 and kind == "harmless" for at, kind, _ in sight.remarks(found, place, place + _FAR))
     )
+
+
+def _is_its_number(sight: Sight, place: int) -> bool:
+    """Whether the clause at `place` is the number of this bun: "Mine, #42"."""
+    last = place if sight.line.words[place].isdigit() else place + 1
+    if last >= len(sight.line) or not sight.line.ends_at(last + 1):
+        return False
+    return sight.is_numbered(last) and not sight.is_other(last)
 
 
 def _is_called(sight: Sight, end: int) -> bool:
@@ -398,4 +462,7 @@ def _second_thought(sight: Sight, found: Found) -> str:
 def _put_off(sight: Sight, found: Found, place: int) -> str:
     """What puts off the claim that the clause at `place` says again: "Right for me, I take it when I'm back"."""
     ends = {end for label, end in sight.labels(place) if command_of(label) == "claim" and not sight.line.ends_at(end)}
-    return next((said for end in ends if (said := _opening(sight, found, end, ("when", "later")))), "")
+    if said := next((said for end in ends if (said := _opening(sight, found, end, ("when", "later")))), ""):
+        return said
+    day = next((day for end in ends if (day := _date_at(sight, end))), "")
+    return f"{_CALLED['later']} ({day!r})" if day else ""

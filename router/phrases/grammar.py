@@ -4,9 +4,9 @@ Job: turn a language's phrases into one automaton, and say which phrases begin a
 Core: no I/O, no clock, no logging.
 
 Notation, one phrase a line: `a|b` either; `[a|b]` may be missing; `(a|b)` grouped; `,` a comma may stand here;
-`{name}` one of the language's own sets, or a slot that the caller reads (SLOTS; only {who} may begin a phrase). Members
-of the set `soft` ("please", "gladly") may stand anywhere. A line that begins with # is a comment. Case, accents and
-apostrophes do not matter.
+`{name}` one of the language's own sets, or a slot that the caller reads (SLOTS; of these only {who} and {num} may begin
+a phrase). Members of the set `soft` ("please", "gladly") may stand anywhere. A line that begins with # is a comment.
+Case, accents and apostrophes do not matter.
 
 Invariants: a phrase never runs over the end of a clause, except at a `,` or inside a slot; matching visits each pair of
 word and state at most once, so its time is bounded by the line's length times the grammar's size, whatever the words.
@@ -25,6 +25,7 @@ from router.phrases.words import COMMA, NONE, Line, spellings, split_words
 
 SLOTS = frozenset({"who", "whose", "date", "num", "any", "text", "message", "skills"})
 ANY = "{}"  # no word is written so: what a slot begins with is known to the slot alone
+NUMBER = "{num}"  # … and this one begins with any digits
 _SOFT = "soft"
 _CROWD = "crowd"
 _MOST_SOFT = 8  # words of a filler
@@ -75,7 +76,8 @@ class Grammar:
         self.opens_with_name = _NAME in self._waiting
         self.openers: dict[str, tuple[str, ...]] = {}  # a word -> what phrases that begin with it wait for
         for opener in self._waiting:
-            for word in self.beginnings(opener[1:-1]) if opener[0] == "{" else (opener,):
+            inner = opener[0] == "{" and opener != NUMBER
+            for word in self.beginnings(opener[1:-1]) if inner else (opener,):
                 self.openers[word] = (*self.openers.get(word, ()), opener)
 
     def compile(self) -> None:
@@ -92,6 +94,8 @@ class Grammar:
     def begins_with(self, word: str, named: bool) -> bool:
         """Whether a phrase may begin with the folded `word`, or a name (`named`); those that may are then compiled."""
         openers = self.openers.get(word, ())
+        if word.isdigit():
+            openers = (*openers, *self.openers.get(NUMBER, ()))
         for opener in (*openers, _NAME) if named and self.opens_with_name else openers:
             self._compile_waiting(opener)
         return bool(openers) or (named and self.opens_with_name)
@@ -103,7 +107,7 @@ class Grammar:
             words: set[str] = set()
             for phrase in _phrases(self._texts.get(name, "")):
                 for word in _openings(phrase):
-                    inner = word[1:-1] if word[0] == "{" else ""
+                    inner = word[1:-1] if word[0] == "{" and word != NUMBER else ""
                     words |= {ANY} if inner in SLOTS else self.beginnings(inner) if inner else {word}
             self._beginnings[name] = frozenset(words)
         return self._beginnings[name]
@@ -301,7 +305,8 @@ class Reader:
     def member(self, name: str, place: int) -> tuple[int, ...]:
         """Before which words the members of the set `name` that begin at the word `place` end."""
         beginnings = self.grammar.beginnings(name)
-        if self.line.keys[place] not in beginnings and ANY not in beginnings:
+        word = self.line.keys[place]
+        if word not in beginnings and ANY not in beginnings and not (NUMBER in beginnings and word.isdigit()):
             return ()
         key = (name, place)
         ends = self._members.get(key)

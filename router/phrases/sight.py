@@ -12,7 +12,7 @@ from datetime import date
 
 from router.dates import match_date
 from router.phrases.book import OWN, Book, vocabulary
-from router.phrases.grammar import Capture, Reader
+from router.phrases.grammar import NUMBER, Capture, Reader
 from router.phrases.names import DECLINING, Named, People
 from router.phrases.words import COMMA, NONE, Line
 
@@ -25,6 +25,7 @@ _BARE = ("-short", "-alone", "-told", "-join")  # endings of labels: see en.toml
 _UNTRAILED = frozenset({"lead", "topic", "company"})  # nothing is asked of what follows these
 _ENDLESS = frozenset({"text", "message"})
 _TELLING = frozenset({"if", "not", "but", "maybe", "said", "when", "later"})  # kinds of remark that no adjective has
+_MOST_DIGITS = 9  # of a bun's number
 _MOST_STRANGERS = 3  # words of unknown names after "Hi"
 
 
@@ -63,15 +64,16 @@ def command_of(label: str) -> str:
 class Sight:
     """A line under the book. Remembers what it saw."""
 
-    def __init__(self, line: Line, book: Book, people: People, today: date | None) -> None:
+    def __init__(self, line: Line, book: Book, people: People, today: date | None, number: int = 0) -> None:
         self.line = line
+        self.number = number  # of the bun that is spoken of; 0: not known
         self.book = book
         self.people = people
         self.named: dict[tuple[int, int], Named] = {}
         self.dates: dict[tuple[int, int], date] = {}
         self.commands: dict[int, Found | None] = {}  # what `find` found at a word
         self._joins = frozenset().union(*book.joins.values())
-        self._today = today
+        self.today = today
         self._readers: dict[int, Reader] = {}
         self._slots: dict[tuple[str, int], tuple[int, ...]] = {}
         self._labels: dict[int, tuple[tuple[str, int], ...]] = {}
@@ -110,8 +112,10 @@ class Sight:
         if place in self._tongues:
             return self._tongues[place]
         grammars = self.book.grammars
-        named = bool(self.slot("who", place))
-        chosen = range(len(grammars)) if named else self.book.starters.get(self.line.keys[place], ())
+        word, starters = self.line.keys[place], self.book.starters
+        chosen: Iterable[int] = range(len(grammars)) if self.slot("who", place) else starters.get(word, ())
+        if word.isdigit():
+            chosen = sorted({*chosen, *starters.get(NUMBER, ())})
         for at in chosen:
             if at not in self._readers:
                 self._readers[at] = Reader(grammars[at], self.line, self.slot)
@@ -252,6 +256,19 @@ class Sight:
         """Whether a command begins at `place` and fills its clause."""
         return any(label not in NO_VERBS and self.line.ends_at(end) for label, end in self.labels(place))
 
+    def is_numbered(self, place: int) -> bool:
+        """Whether the word at `place` is written as the number of a bun: "#42", "bun 42", "no. 42"."""
+        line = self.line
+        if not line.words[place].isdigit():
+            return False
+        marked = (line.gap(place - 1) if place else line.lead).endswith("#")
+        return marked or (place > 0 and line.words[place - 1] in self.book.numbering)
+
+    def is_other(self, place: int) -> bool:
+        """Whether the number at `place` is not that of the bun that is spoken of."""
+        word = self.line.words[place]
+        return self.number > 0 and not (word.isdecimal() and int(word[:_MOST_DIGITS]) == self.number)
+
     def is_name(self, place: int) -> bool:
         """Whether a name stands from `place` to the end: on the roster, with capitals, or one word behind a dash."""
         line = self.line
@@ -328,7 +345,8 @@ class Sight:
                 stops = [match.end for match in matches if self._may_trail(match.label, label if own else "")]
                 stops += [end for end, language in self.trailing(label, place) if language == tongue]
                 named = place if label == "claim-join" else self.known_name(place)  # "I'd love to help Anna"
-                following = max([*stops, named])
+                numbered = place + 1 if self.line.gap(place - 1).endswith("#") and self.is_numbered(place) else 0
+                following = max([*stops, named, numbered])
                 if following <= place:
                     break
                 yield following
@@ -378,7 +396,7 @@ class Sight:
 
     def _date_end(self, place: int) -> Iterator[int]:
         line = self.line
-        found = match_date(line.text, line.spans[place][0], self._today, self.book.languages)
+        found = match_date(line.text, line.spans[place][0], self.today, self.book.languages)
         if found:
             day, offset = found
             end = next((at for at, (start, _) in enumerate(line.spans) if start >= offset), len(line))

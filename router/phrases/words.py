@@ -34,6 +34,7 @@ _SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å"
 
 MARK = "~"  # leads the key of a word that was written with an accent
 NONE, COMMA, STOP, QUESTION = range(4)
+_BEFORE_NUMBERS = frozenset({"nr", "nro", "num"})
 _QUESTION_MARKS = frozenset("?？؟¿⁇⁈⁉❓❔🤔")
 _STOPS = frozenset(".!;…！。；‼❗❕·•\n")
 _COMMAS = frozenset(",:()[]{}|/\\–—―~→←⇒，：（）<>")
@@ -141,6 +142,8 @@ def read_line(text: str) -> Line:
         before = clear[edges[place - 1] - 1] if place else " "
         if gap in (".", ",", ":") and words[place].isdigit():
             breaks[place] = NONE  # 3.2.2026, 12:30
+        elif gap == ". " and words[place] in _BEFORE_NUMBERS and words[place + 1].isdigit():
+            breaks[place] = NONE  # nr. 42
         elif gap[0] == "." and len(words[place]) == 1 and (gap == "." or before == "."):
             breaks[place] = NONE  # t.o.m. den 3:e
     if breaks and breaks[-1] != QUESTION:
