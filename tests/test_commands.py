@@ -459,6 +459,7 @@ def test_the_garbage_collector_goes_on_after_phrases_were_compiled() -> None:
         ("Jag tar bun nr. 42", 42, "claim"),
         ("Je prends le 12", 12, "claim"),
         ("Je prends le 12", 0, ""),
+        ("Je prends le 120", 0, "claim"),
         ("Die 42 nehme ich", 42, "claim"),
         ("Die 43 nehme ich", 42, ""),
         ("Fico com o nº 42", 42, "claim"),

@@ -94,7 +94,8 @@ def _another_number(sight: Sight, found: Found) -> str:
             continue
         if sight.is_other(at):
             return f"the number of another bun ({line.written(at)!r})"
-        if not sight.number and not numbered and line.words[at].zfill(2) <= _LAST_DAY:
+        day = len(line.words[at]) < 3 and line.words[at].zfill(2) <= _LAST_DAY
+        if day and not sight.number and not numbered:
             return f"a number ({line.written(at)!r})"
     return ""
 
