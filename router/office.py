@@ -442,7 +442,7 @@ class Office:
             return NotDone(f"there is no bun {number}")
         if key not in self.house.members:
             return NotDone(f"nobody on the roster has the key {key!r}; there are {', '.join(self.house.members)}")
-        reading = read_words(words, self.house, self.clock())
+        reading = read_words(words, self.house, self.clock(), number)
         if reading.command is None:
             return NotDone(tell_unclear(words, lead, key, self.world(), self.house, self.templates))
         cue = replace(_cue_of(lead, reading.command, key, self.clock()), by="operator")

@@ -181,7 +181,7 @@ def _colleagues_mail(case: Case, proof: Proof) -> Verdict:
         return case.verdict("reply", "word to the client", to_client=True, proof=proof, reply=_reply(case))
     if lead is not None:
         thread = f"on the thread of bun {lead.id}, by {case.thread.how if case.thread else ''}"
-        return _read_words(case, proof, "reply", thread, lead.id)
+        return _read_words(case, proof, "reply", thread)
     post = read_post(case.message.subject, case.house)
     forward = read_forward(case.message)
     if post is not None:
@@ -210,10 +210,14 @@ def _reply(case: Case) -> Reply:
     return read_reply(case.message, case.house.banners)
 
 
-def _read_words(case: Case, proof: Proof, kind: str, reason: str, number: int = 0) -> Verdict:
+def _read_words(case: Case, proof: Proof, kind: str, reason: str) -> Verdict:
     reply = _reply(case)
-    reading = read_words(reply.text, case.house, case.incoming.received, number)
+    reading = _read_case(case, reply)
     return case.verdict(kind, f"{reason}; {reading.why}", proof=proof, reply=reply, reading=reading)
+
+
+def _read_case(case: Case, reply: Reply) -> Reading:
+    return read_words(reply.text, case.house, case.incoming.received, case.thread.lead if case.thread else 0)
 
 
 def read_words(text: str, house: House, received: datetime, number: int = 0) -> Reading:
@@ -249,7 +253,7 @@ def is_forged(case: Case) -> Verdict | None:
     if not case.person:
         return None
     reply = _reply(case)
-    reading = read_words(reply.text, case.house, case.incoming.received)
+    reading = _read_case(case, reply)
     post = read_post(case.message.subject, case.house)
     if case.via_list and post is None and (case.thread is None or reading.command is None):
         return None
@@ -277,7 +281,7 @@ def is_follow_up(case: Case) -> Verdict | None:
         return None
     if case.author.address != lead.client and case.thread.audience == OUR_SIDE:
         reply = _reply(case)
-        reading = read_words(reply.text, case.house, case.incoming.received)
+        reading = _read_case(case, reply)
         reason = "a stranger on a thread that only colleagues have seen"
         return case.verdict("forged", reason, stranger=True, reply=reply, reading=reading)
     forward = read_forward(case.message)  # what a client forwards into the thread is new to the owner

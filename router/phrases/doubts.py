@@ -64,7 +64,7 @@ def doubt(sight: Sight, found: Found) -> str:
     if verb == "claim" and line.refuses():
         return "a sign"
     numbered = end < len(line) and line.words[end].isdigit()  # "bun: 1" is how a mail set aside is called
-    if number := _another_number(sight, found):
+    if verb not in _KINDS and (number := _another_number(sight, found)):
         return number
     reason = found.label == "claim" and end < len(line) and _tells_of_oneself(sight, found, end)
     if (verb in ("claim", "away") or (verb in _KINDS and not numbered)) and ":" in line.gap(end - 1) and not reason:
