@@ -134,6 +134,11 @@ def own_column(line: str) -> int:
     return 0
 
 
+def _heads(line: str) -> bool:
+    """Whether `line`, which ends in a colon, shows anything of an attribution."""
+    return evidence(line) != Evidence()
+
+
 class Rows:
     """The lines of a text, with what was found out about each of them, so that nothing is looked at twice."""
 
@@ -142,7 +147,7 @@ class Rows:
         self._evidence: dict[int, Evidence] = {}
         self._columns: dict[int, int] = {}
         self._fenced = fenced(lines)
-        self._own = self._fenced | samples(lines)
+        self._own = self._fenced | samples(lines, _heads)
         self._odd = _odd_marks(lines) | _between_chevrons(lines)
 
     def __len__(self) -> int:

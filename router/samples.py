@@ -7,7 +7,7 @@ questions only. Invariant: every line is looked at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from router.lines import LINE, is_quoted, line_above
 
@@ -18,10 +18,13 @@ _SHELL = re.compile(
 _CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+ ?(?:=|\(|\[))")
 
 
-def samples(lines: Sequence[str]) -> frozenset[int]:
-    """Lines outside fences that are no quote though they begin with a mark of quoting."""
+def samples(lines: Sequence[str], heads: Callable[[str], bool]) -> frozenset[int]:
+    """Lines outside fences that are no quote though they begin with a mark of quoting.
+
+    `heads` says of a line that ends in a colon whether it may be the last of an attribution.
+    """
     shells = frozenset(at for at, line in enumerate(lines) if "> " in line[:LINE] and _SHELL.match(line[:LINE]))
-    return _comparisons(lines) | _prompts(lines) | shells
+    return _comparisons(lines) | _prompts(lines, heads) | shells
 
 
 def fenced(lines: Sequence[str]) -> frozenset[int]:
@@ -31,7 +34,7 @@ def fenced(lines: Sequence[str]) -> frozenset[int]:
     return frozenset(row for first, last in pairs for row in range(first, last + 1))
 
 
-def _prompts(lines: Sequence[str]) -> frozenset[int]:
+def _prompts(lines: Sequence[str], heads: Callable[[str], bool]) -> frozenset[int]:
     """Python at its prompt: ">>> " before what can only be code, above all that is quoted less deeply."""
     known: set[int] = set()
     for at, line in enumerate(lines):
@@ -39,16 +42,16 @@ def _prompts(lines: Sequence[str]) -> frozenset[int]:
             continue
         if not line.lstrip().startswith(">>> "):
             return frozenset() if at - 1 in known else frozenset(known)
-        if not known and (not _CODE.match(line[:LINE]) or _is_introduced(lines, at)):
+        if not known and (not _CODE.match(line[:LINE]) or _is_introduced(lines, at, heads)):
             return frozenset()
         known.add(at)
     return frozenset(known)
 
 
-def _is_introduced(lines: Sequence[str], at: int) -> bool:
-    """The line above `at` ends in a colon and holds a number, as attributions do."""
+def _is_introduced(lines: Sequence[str], at: int, heads: Callable[[str], bool]) -> bool:
+    """The line above `at` ends in a colon, and as attributions do."""
     above = line_above(lines, at)
-    return above.endswith(":") and any(sign.isdigit() for sign in above[-LINE:])
+    return above.endswith(":") and heads(above[-LINE:])
 
 
 def _comparisons(lines: Sequence[str]) -> frozenset[int]:

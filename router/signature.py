@@ -291,6 +291,8 @@ def _is_footer(lines: Sequence[str], at: int, *, scans: bool = True) -> bool:
     bare = _ORNAMENT.sub("", plain, count=1)
     if _DIGEST_ENDS.match(bare):
         return True  # "End of Garden Digest, Vol 12, Issue 3"
+    if line.startswith("---") and any(row.startswith(" * Origin: ") for row in lines[at + 1 : at + 2]):
+        return True  # a bulletin board's tear line
     if bare.startswith(mailwords.FOOTER_STARTS) or any(part in plain for part in mailwords.FOOTER_PARTS):
         return True
     if len(plain) < 60 and _SCANNER.search(plain) and any(word in plain for word in mailwords.VIRUSES):
