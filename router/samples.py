@@ -7,7 +7,7 @@ questions only. Invariant: every line is looked at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from router.lines import LINE, is_quoted, line_above
 
@@ -15,6 +15,7 @@ _MORE_THAN = re.compile(r"> ?\d")
 _SHELL = re.compile(
     r"\s*(?:mysql|mariadb|sqlite|psql|cqlsh|mongo|redis|ftp|sftp|lftp|telnet|nslookup|irb|ghci|scala|julia|lldb)> \S"
 )
+_TRACED = re.compile(r"[*<] |\d+(?:,\d+)?[acd]\d")
 _CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+ ?(?:=|\(|\[))")
 
 
@@ -24,7 +25,7 @@ def samples(lines: Sequence[str], heads: Callable[[str], bool]) -> frozenset[int
     `heads` says of a line that ends in a colon whether it may be the last of an attribution.
     """
     shells = frozenset(at for at, line in enumerate(lines) if "> " in line[:LINE] and _SHELL.match(line[:LINE]))
-    return _comparisons(lines) | _prompts(lines, heads) | shells
+    return _comparisons(lines) | _prompts(lines, heads) | _traces(lines) | shells
 
 
 def fenced(lines: Sequence[str]) -> frozenset[int]:
@@ -34,18 +35,41 @@ def fenced(lines: Sequence[str]) -> frozenset[int]:
     return frozenset(row for first, last in pairs for row in range(first, last + 1))
 
 
-def _prompts(lines: Sequence[str], heads: Callable[[str], bool]) -> frozenset[int]:
-    """Python at its prompt: ">>> " before what can only be code, above all that is quoted less deeply."""
-    known: set[int] = set()
-    for at, line in enumerate(lines):
-        if not line.lstrip().startswith(">"):
+def _stretches(lines: Sequence[str]) -> Iterator[range]:
+    """The lines between blank ones."""
+    start = 0
+    for at in range(len(lines) + 1):
+        if at < len(lines) and lines[at].strip():
             continue
-        if not line.lstrip().startswith(">>> "):
-            return frozenset() if at - 1 in known else frozenset(known)
-        if not known and (not _CODE.match(line[:LINE]) or _is_introduced(lines, at, heads)):
-            return frozenset()
-        known.add(at)
-    return frozenset(known)
+        if start < at:
+            yield range(start, at)
+        start = at + 1
+
+
+def _prompts(lines: Sequence[str], heads: Callable[[str], bool]) -> frozenset[int]:
+    """Python at its prompt: ">>> " before what can only be code, with nothing else that is quoted beside it."""
+    typed: list[int] = []
+    stretches = list(_stretches(lines))
+    for place, stretch in enumerate(stretches):
+        rows = [at for at in stretch if lines[at].lstrip().startswith(">")]
+        above = [each[-1] for each in stretches[max(0, place - 1) : place]]
+        below = [each[0] for each in stretches[place + 1 : place + 2]]
+        near = (lines[at].strip() for at in (*above, *rows, *below))
+        if any(line[:1] == ">" and (line[:4] != ">>> " or line.endswith(">>>")) for line in near):
+            continue
+        if rows and not _is_introduced(lines, rows[0], heads):
+            typed += rows
+    return frozenset(typed) if any(_CODE.match(lines[at][:LINE]) for at in typed) else frozenset()
+
+
+def _traces(lines: Sequence[str]) -> frozenset[int]:
+    """What was sent, between what a program says and what came back: "* Connected", "> GET /", "< 200 OK"; diffs."""
+    found: set[int] = set()
+    for stretch in _stretches(lines):
+        rows = [(at, lines[at][:LINE].lstrip()) for at in stretch]
+        if _TRACED.match(rows[0][1]) and any(line.startswith("< ") for _, line in rows):
+            found.update(at for at, line in rows if line.startswith(">"))
+    return frozenset(found)
 
 
 def _is_introduced(lines: Sequence[str], at: int, heads: Callable[[str], bool]) -> bool:
