@@ -18,10 +18,13 @@ from functools import lru_cache
 
 from lxml.etree import HTMLParser, LxmlError
 
+from router.attribution import evidence
+
 MAX_HTML = 500_000  # characters; what stands behind is not read
 MAX_TEXT = 100_000  # characters of text, and …
 MAX_EVENTS = 16_000  # … tags, runs of text and lines, after which reading stops
 _CHUNK = 16_384
+_BARS = 50  # drawn beside text, looked at in a page; nobody draws more
 
 
 def _words(text: str) -> frozenset[str]:
@@ -44,6 +47,7 @@ _HIDDEN_STYLE = re.compile(
 _PRE_STYLE = re.compile(r"\bwhite-space\s?:\s?(?:pre|break-spaces)")
 _NO_MARGIN = re.compile(r"\bmargin(?:-bottom)?\s?:\s?0")
 _OUTLOOK_HEAD = re.compile(r"border-top\s?:\s?solid #(?:b5c4df|e1e1e1) 1\.0pt")
+_BARRED = re.compile(r"border-left\s?:[^;]{0,40}\bsolid\b")
 _INDENTED = re.compile(r"margin\s?:[^;]{0,20}\b40px.{0,30}\bborder\s?:\s?(?:none|medium none|0)")
 _MAIL_LINK = re.compile(r"mailto:([^\s<>?]{1,100}@[^\s<>?]{1,100})", re.IGNORECASE)
 _HALVES = re.compile(r"&#(5535[5-8]);&#(5(?:6[4-9]|7[0-2])\d\d);")  # an emoji written as two halves
@@ -132,6 +136,7 @@ class _Page:
     hidden: int = 0
     pre: int = 0
     quoted: int = 0
+    bars: int = 0  # looked at for an attribution above them
     has_hard_space: bool = False  # an empty line that holds one is a line
     hides_text: bool = False
     empty_lines: int = 0  # at the end of `lines`, and beyond two not kept
@@ -245,9 +250,20 @@ class _Page:
             element.quote = "whole"
         elif not element.quote and marks & _QUOTE_AROUND:
             element.quote = "around"
+        elif not (element.quote or self.quoted) and _BARRED.search(style) and self._is_attributed():
+            element.quote = "whole"
         elif marks & _SIGNATURE and not self.quoted:
             self._break()
             self.lines.append("-- ")
+
+    def _is_attributed(self) -> bool:
+        """Whether the line above says who wrote, or when: a bar may be drawn beside anything."""
+        said = "".join(self.line[-8:]).strip() or next((line for line in reversed(self.lines[-3:]) if line.strip()), "")
+        if said.rstrip()[-1:] not in (":", "：") or self.bars > _BARS:
+            return False
+        self.bars += 1
+        shows = evidence(said[-200:])
+        return shows.wrote or shows.date == 2
 
     def _end_around(self) -> None:
         for element in reversed(self.open[-50:]):
