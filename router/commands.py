@@ -58,6 +58,7 @@ _MOST_SKILLS = 50
 _SHORT_TEXT = 60  # characters; a text this short may be nothing but a name
 _DELIMITERS = " \t\n,:;–—-.!…)*_`\"”'"
 
+_PROMPT = re.compile(r"\w{1,12}> ")  # of a program, or the mark of a quote
 _STRUCK = re.compile(r"~~[^~\n]{1,300}~~")  # Markdown
 _LAST_AND = re.compile(r"\s(?:and|och|und|et|y|en|og|ja|e|oraz|i)\s")  # before the last of a list with commas
 _ADDRESS = re.compile(r"<?(?:mailto:)?[^\s<>@]{1,64}@[^\s<>@]{1,255}>?[.,;]?")  # corrects a client's address, say
@@ -158,7 +159,8 @@ def _lines(text: str, words: Book, end: int = 0) -> Iterator[tuple[int, int]]:
         if start >= len(text):
             return
         end = _line_end(text, start)
-        if text[start] in ">|" or not _says_something(text[start : min(end, start + LONGEST)]):
+        marked = text[start] in ">|" or _PROMPT.match(text, start, end)
+        if marked or not _says_something(text[start : min(end, start + LONGEST)]):
             continue
         while end < len(text) and end - start < LONGEST and _goes_on(text, start, end, words):
             end = _line_end(text, end + 1)

@@ -82,7 +82,7 @@ def _cut(text: str, start: int, languages: tuple[str, ...]) -> list[_Word]:
         if words and not _GAP.fullmatch(text, words[-1].end, found.start()):
             break
         word = fold(found.group())
-        meanings = frozenset({("figure", int(word))}) if word.isdigit() else known.get(word, frozenset())
+        meanings = frozenset({("figure", int(word))}) if word.isdecimal() else known.get(word, frozenset())
         if len(word) < _WHOLE_DAY and found.group()[0].islower():  # "do" is Thursday in German, "to" in Polish: "Do"
             meanings = frozenset((kind, value) for kind, value in meanings if kind != "weekdays")
         words.append(_Word(word, found.start(), found.end(), meanings))

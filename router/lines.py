@@ -25,7 +25,7 @@ _JOINERS = re.compile(  # Persian, Indic and emoji are spelled with them; elsewh
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _BREAKS = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 _QUOTED = re.compile(
-    r"\s{0,4}(?:>|[^\W\d_]{1,3}>(?=[\s>]|$)|[^\W\d_]{4,12}>\s|[＞›]|&gt;|[»|]\s(?!.*(?:\||\S \| \S.*)$)|\|$)"
+    r"\s{0,4}(?:>|[^\W\d_]{1,3}>(?=[\s>]|$)|[A-Za-z]{4,12}>\s|[＞›]|&gt;|[»|]\s(?!.*(?:\||\S \| \S.*)$)|\|$)"
 )
 _CHEVRONS = re.compile(r"\s*>>.*<<\s*$")
 _RULE = frozenset(f"{DASHES}_=*~─━#+.· ")

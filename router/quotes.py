@@ -149,7 +149,7 @@ class Page(Rows):
         if self.lines[at].strip() == ">:" and at > floor and not self.blank(at - 1):
             above = at - 1 if self.shows(at - 1).date == 2 or self.blank(max(floor, at - 2)) else at - 2
             if above >= floor and "<" in self.lines[at - 1] and self.shows(above).date == 2:
-                return Head(above, 0, at + 1, "attribution")
+                return Head(above, self.own_column(above), at + 1, "attribution")
         end = at
         if self.lines[at].strip() == ">" and at + 1 < len(self.lines):
             end = at + 1  # … and "wrote:" in the next line

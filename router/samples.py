@@ -1,7 +1,7 @@
 """Lines that begin as quoted ones do and are the writer's own: code, prompts, comparisons.
 
 Job: say which lines of a text a mail program did not mark, whatever they begin with. Core: pure; imports the smallest
-questions only. Invariant: every line is looked at once.
+questions only. Invariant: every line is looked at a few times at most.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from router.lines import LINE, is_quoted, line_above
 
 _MORE_THAN = re.compile(r"> ?\d")
 _SHELL = re.compile(
-    r"\s*(?:mysql|mariadb|sqlite|psql|cqlsh|mongo|redis|ftp|sftp|lftp|telnet|nslookup|irb|ghci|scala|julia|lldb)> \S"
+    r"\s*(?:mysql|mariadb|sqlite|psql|cqlsh|redis|sftp|lftp|nslookup|ghci|lldb)> \S"  # no name of a person
 )
-_TRACED = re.compile(r"[*<] |\d+(?:,\d+)?[acd]\d")
-_CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+ ?(?:=|\(|\[))")
+_VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+)+(?![\d.])")
+_DIFF = re.compile(r"\d+(?:,\d+)?[acd]\d+(?:,\d+)?$")
+_RECEIVED = re.compile(r"< (?:HTTP/|\d{3}[ -])")
+_CODE = re.compile(r"\s*>>> (?:import |from [\w.]+ import |[\w.]+(?:\(|\[| ?=))")
 
 
 def samples(lines: Sequence[str], heads: Callable[[str], bool]) -> frozenset[int]:
@@ -24,7 +26,13 @@ def samples(lines: Sequence[str], heads: Callable[[str], bool]) -> frozenset[int
 
     `heads` says of a line that ends in a colon whether it may be the last of an attribution.
     """
-    shells = frozenset(at for at, line in enumerate(lines) if "> " in line[:LINE] and _SHELL.match(line[:LINE]))
+    shells = frozenset(
+        at
+        for at, line in enumerate(lines)
+        if "> " in line[:20]
+        and _SHELL.match(line[:LINE])
+        and not any(beside.lstrip().startswith(">") for beside in lines[max(0, at - 1) : at + 2])
+    )
     return _comparisons(lines) | _prompts(lines, heads) | _traces(lines) | shells
 
 
@@ -47,7 +55,12 @@ def _stretches(lines: Sequence[str]) -> Iterator[range]:
 
 
 def _prompts(lines: Sequence[str], heads: Callable[[str], bool]) -> frozenset[int]:
-    """Python at its prompt: ">>> " before what can only be code, with nothing else that is quoted beside it."""
+    """Python at its prompt: ">>> " before what can only be code, with nothing else that is quoted beside it.
+
+    Where ">>" stands anywhere, ">>>" is one level more.
+    """
+    if any(line.startswith(">>") and line[2:3] != ">" for line in map(str.lstrip, lines)):
+        return frozenset()
     typed: list[int] = []
     stretches = list(_stretches(lines))
     for place, stretch in enumerate(stretches):
@@ -67,15 +80,16 @@ def _traces(lines: Sequence[str]) -> frozenset[int]:
     found: set[int] = set()
     for stretch in _stretches(lines):
         rows = [(at, lines[at][:LINE].lstrip()) for at in stretch]
-        if _TRACED.match(rows[0][1]) and any(line.startswith("< ") for _, line in rows):
+        diff = _DIFF.match(rows[0][1])
+        if diff or (rows[0][1].startswith("* ") and any(_RECEIVED.match(line) for _, line in rows)):
             found.update(at for at, line in rows if line.startswith(">"))
     return frozenset(found)
 
 
 def _is_introduced(lines: Sequence[str], at: int, heads: Callable[[str], bool]) -> bool:
-    """The line above `at` ends in a colon, and as attributions do."""
-    above = line_above(lines, at)
-    return above.endswith(":") and heads(above[-LINE:])
+    """The line above `at` ends in a colon, and as attributions do; a number in it is enough, but for a version's."""
+    above = line_above(lines, at)[-LINE:]
+    return above.endswith(":") and (heads(above) or any(sign.isdigit() for sign in _VERSION.sub("", above)))
 
 
 def _comparisons(lines: Sequence[str]) -> frozenset[int]:

@@ -467,6 +467,28 @@ def test_the_garbage_collector_goes_on_after_phrases_were_compiled() -> None:
         ("I'll take " + "9" * 300, 42, ""),
         ("I'll take #²", 42, ""),
         ("Mine, I have 43 free hours", 42, "claim"),
+        ("43 is mine", 42, ""),
+        ("43: mine", 42, ""),
+        ("Die 43 nimmt Anna", 42, ""),
+        ("Die 43 nehme ich nicht", 42, ""),
+        ("10 doesn't work for me", 42, ""),
+        ("throw #43", 42, ""),
+        ("I'll take 50%", 42, ""),
+        ("I'll take 3/4", 42, ""),
+        ("I'll take $42", 42, ""),
+        ("Den 14. nehme ich", 14, ""),
+        ("Mine! #43", 42, ""),
+        ("I'll take it, bun 43", 42, ""),
+        ("I'll take it (#42)", 42, "claim"),
+        ("I'll take #0000000421", 42, ""),
+        ("I know the client, 10 years ago I worked there, I'll take it", 42, "claim"),
+        ("Great project! 3 years of Java here, I'll take it", 42, "claim"),
+        ("I have no 2 days free, pass", 42, "pass"),
+        ("takin this 1", 42, "claim"),
+        ("I'm in 100%", 42, "claim"),
+        ("Mine. 10 years of Rust", 42, "claim"),
+        ("throw: Sorry, not before 12.", 42, "throw"),
+        ("+1, je le prends", 42, "claim"),
     ],
 )
 def test_the_number_of_this_bun_is_read_and_another_is_asked_about(reply: str, number: int, wanted: str) -> None:
@@ -484,17 +506,47 @@ def test_the_number_of_this_bun_is_read_and_another_is_asked_about(reply: str, n
         ("Otan tämän, kesäkuussa", False),
         ("Sono pronta, lo prendo a giugno", False),
         ("Bitte an mich weiterleiten, ich übernehme sie", True),  # no month, though it is one in Polish
-        ("I'll take it: I live nearby", True),
+        ("I'll take it: I live nearby", False),
         ("I'll take it: the blue one", False),
         ("Mine: I live nearby", False),
         ("Nobody else? Then I'll take it", True),
         ("Nobody? Me?", False),
         ("Anna? Then I'll take it", False),
         ("@Anna I'll take it", True),
-        ("@Anna take it", False),
+        ("@Anna mine", True),
+        ("I'll take it, in two weeks", True),
+        ("I'll take it. In June.", False),
     ],
 )
 def test_what_stands_beside_a_claim_decides_whether_it_is_one(reply: str, wanted: bool) -> None:
     reading = read(reply)
     assert (reading.command is not None and reading.command.verb == "claim") is wanted, reading.why
     assert wanted or reading.half
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "@Anna take it",
+        "@Anna ringer och tar den",
+        "@Anna vill ta den",
+        "@Anna har tid och tar den",
+        "@Anna will es",
+        "@Anna wil hem graag",
+        "@Anna would love to take it",
+        "@Anna querría cogerlo",
+        "Nobody, mine or yours",
+        "mysql> I'll take it",
+        "julia> I have time. I'll take it.",
+        "I'll take it: I must check my calendar",
+    ],
+)
+def test_what_is_said_of_others_or_shown_is_no_claim(reply: str) -> None:
+    reading = read(reply)
+    assert reading.command is None, reading.why
+
+
+@pytest.mark.parametrize("digit", ["፩", "𐩀", "²", "①", "٤"])
+def test_a_digit_that_is_no_decimal_one_ends_in_no_error(digit: str) -> None:
+    for reply in (f"I'll take it, {digit} June", f"Away until {digit}", f"I'll take #{digit}", f"{digit} is mine"):
+        read(reply)

@@ -18,6 +18,7 @@ _SHORT_STATEMENT = 4  # words: "Wow, what a client"
 _VERB_SECOND = frozenset({"sv", "de", "nl", "da", "no"})
 _SCANDINAVIAN = frozenset({"sv", "da", "no"})
 _PREPARING = frozenset({"join", "back"})
+_ENGLISH_SELF = (("i",), ("ill",), ("id",), ("im",))
 _QUOTING = frozenset(':"“”„«»')
 
 
@@ -347,14 +348,26 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
     name = sight.known_name(place)
     if sight.is_numbered(place) and (line.gap(place - 1) if place else line.lead).endswith("#"):  # "#42 mine"
         ends[place + 1] = frozenset(sight.book.languages)
-    if name and (line.gap(place - 1) if place else line.lead).endswith("@"):  # "@Anna I'll take it"
-        ends[name] = frozenset(sight.book.languages)
-    elif name and line.ends_at(name) and "," in line.gap(name - 1):
+    if name and line.ends_at(name) and "," in line.gap(name - 1):
         ends[name] = ends.get(name, frozenset())
-    for end in (*sight.softs(place), *sight.ends("nobody-else", place)):
+    elif name and (line.gap(place - 1) if place else line.lead).endswith("@") and _speaks_up(sight, name):
+        ends[name] = frozenset(sight.book.languages)
+    for end in sight.softs(place):
         if line.ends_at(end):
             ends[end] = ends.get(end, frozenset())
+    for end in sight.ends("nobody-else", place):
+        if line.breaks[end - 1] == QUESTION:
+            ends[end] = ends.get(end, frozenset())
     return sorted(ends.items(), key=lambda each: -each[0])
+
+
+def _speaks_up(sight: Sight, place: int) -> bool:
+    """Whether what stands at `place` is the sender's own: "@Anna I'll take it", "@Anna mine"; not "@Anna tar den"."""
+    own = sight.says(place, sight.book.speakers, frozenset(sight.book.languages))
+    if own or sight.line.words[place : place + 1] in _ENGLISH_SELF:
+        return True
+    labels = sight.labels(place) if place < len(sight.line) else ()
+    return any(label == "claim-short" and sight.line.ends_at(end) for label, end in labels)
 
 
 def _may_condition(sight: Sight, place: int, found: Found) -> bool:

@@ -18,7 +18,8 @@ HANDS = frozenset("🙋✋☝👆👍🖐✊🤚🙌👋")
 _NOUN = 3  # words: "the old zebra"
 _FAR = 16  # words behind an "if" that are looked at
 _LAST_DAY = "31"  # of a month: "je prends le 12" of which bun nobody knows may be a day
-_SOON = 13  # days: who begins in two weeks says when, who names a later month may mean to ask again then
+_SOON = 14  # days: who begins in two weeks says when, who names a later month may mean to ask again then
+_OF_MEASURES = frozenset("%/$€£")
 _SUBJECT = 6  # words of a clause in which its subject or its verb is looked for
 _KINDS = frozenset({"bun", "dough", "cookie"})
 _QUERIES = frozenset({"status", "list", "help"})
@@ -66,9 +67,8 @@ def doubt(sight: Sight, found: Found) -> str:
     numbered = end < len(line) and line.words[end].isdigit()  # "bun: 1" is how a mail set aside is called
     if verb not in _KINDS and (number := _another_number(sight, found)):
         return number
-    reason = found.label == "claim" and end < len(line) and _tells_of_oneself(sight, found, end)
-    if (verb in ("claim", "away") or (verb in _KINDS and not numbered)) and ":" in line.gap(end - 1) and not reason:
-        return "a colon"  # but in "I'll take it: I live nearby"
+    if (verb in ("claim", "away") or (verb in _KINDS and not numbered)) and ":" in line.gap(end - 1):
+        return "a colon"
     if verb == "claim" and (day := _dated(sight, end)):
         return f"{_CALLED['later']} ({day!r})"
     if found.label.endswith("-told") and _is_called(sight, end):
@@ -85,33 +85,75 @@ def doubt(sight: Sight, found: Found) -> str:
 
 
 def _another_number(sight: Sight, found: Found) -> str:
-    """The number of another bun than this, in the command or before it; a bare "le 12" may be a date as well."""
+    """The number of another bun than this beside a command; a bare "le 12" may be a date as well."""
     line = sight.line
-    for at in range(found.closed):
+    for at in range(len(line)):
         numbered = sight.is_numbered(at)
-        said = found.verb == "claim" and found.start <= at < found.end and _is_bare_number(sight, at)
-        if not (numbered or said):
+        if at >= found.closed:
+            told = numbered and _is_all(sight, at)  # "Mine! #43"
+        elif at < found.start:
+            told = numbered or (line.words[at].isdigit() and _leads_off(sight, at))
+        else:
+            told = numbered or _is_bare_number(sight, found, at)
+        if not told:
             continue
         if sight.is_other(at):
             return f"the number of another bun ({line.written(at)!r})"
-        day = len(line.words[at]) < 3 and line.words[at].zfill(2) <= _LAST_DAY
-        if day and not sight.number and not numbered:
-            return f"a number ({line.written(at)!r})"
+        if not numbered and (mark := _measures(sight, found, at)):
+            return mark
     return ""
 
 
-def _is_bare_number(sight: Sight, place: int) -> bool:
-    """Whether a number stands at `place` where a bun's may: "I'll take 42", "die 42 nehme ich"; not in "this 1"."""
+def _is_all(sight: Sight, place: int) -> bool:
+    """Whether the number at `place` is all of its clause: "#43", "bun 43"."""
     line = sight.line
-    if not line.words[place].isdigit() or line.words[place] == "1" or any(sight.slot("date", place)):
+    begins = place == 0 or line.breaks[place - 1] != NONE or place == 1 or line.breaks[place - 2] != NONE
+    return begins and line.ends_at(place + 1)
+
+
+def _leads_off(sight: Sight, place: int) -> bool:
+    """Whether the line begins with the number at `place`: "43: mine", "Re 43: mine"."""
+    line = sight.line
+    if not line.ends_at(place + 1) or _is_idiom(sight, place):
+        return False
+    spoken = frozenset(sight.book.languages)
+    return place == 0 or (place == 1 and (line.words[0] == "re" or sight.says(0, sight.book.articles, spoken)))
+
+
+def _is_idiom(sight: Sight, place: int) -> bool:
+    """Whether the number there is no bun's for sure: "this 1", "+1", "1. mine", "100 %"; but "1/2" is a share."""
+    word, behind = sight.line.words[place], sight.line.gap(place).lstrip()
+    return (word == "1" and not behind.startswith("/")) or (word == "100" and behind.startswith("%"))
+
+
+def _is_bare_number(sight: Sight, found: Found, place: int) -> bool:
+    """Whether a number stands at `place` of `found` where a bun's may: "I'll take 42", "die 42 nehme ich"."""
+    line = sight.line
+    captured = any(first <= place < end for name, first, end in found.captures if name == "date")
+    if captured or not line.words[place].isdigit() or _is_idiom(sight, place):
         return False
     article = place > 0 and sight.says(place - 1, sight.book.articles, frozenset(sight.book.languages))
-    return (article or line.ends_at(place + 1)) and "%" not in line.gap(place)
+    if found.verb == "pass":  # "until week 12" may end one
+        return (article or place == found.start) and not any(sight.slot("date", place))
+    return place < found.end and (article or place == found.start or line.ends_at(place + 1))
+
+
+def _measures(sight: Sight, found: Found, place: int) -> str:
+    """What the bare number at `place` may be instead of a bun's: a share, a price, a day of a month."""
+    line, word = sight.line, sight.line.words[place]
+    beside = line.gap(place)[:2] + (line.gap(place - 1)[-1:] if place else line.lead[-1:])
+    if found.verb == "claim" and not _OF_MEASURES.isdisjoint(beside):
+        return f"a measure ({line.written(place)!r})"
+    day = len(word) < 3 and word.zfill(2) <= _LAST_DAY
+    ordinal = line.gap(place).startswith(". ") and place + 1 < len(line)  # "den 14. nehme ich"
+    dated = ordinal or any(end > place + 1 for end in sight.slot("date", place))
+    unclear = (day and not sight.number) or (dated and found.verb == "claim")
+    return f"a number ({line.written(place)!r})" if unclear else ""
 
 
 def _dated(sight: Sight, place: int) -> str:
     """The date that is all of the clause at `place`: "I'll take it, in June" may be a promise."""
-    return _date_at(sight, place) if place < len(sight.line) and sight.line.breaks[place - 1] == COMMA else ""
+    return _date_at(sight, place) if place < len(sight.line) and sight.line.breaks[place - 1] in (COMMA, STOP) else ""
 
 
 def _date_at(sight: Sight, place: int) -> str:
@@ -127,7 +169,8 @@ def _date_at(sight: Sight, place: int) -> str:
         lone = capital or short if at == place else short and not capital
         for end in sight.slot("date", at):
             far = sight.today is not None and (sight.dates[at, end] - sight.today).days > _SOON
-            if far and line.ends_at(end) and not (lone and end == at + 1):
+            ends = line.ends_at(end) or any(line.ends_at(soft) for soft in sight.softs(end))
+            if far and ends and not (lone and end == at + 1):
                 return line.text[line.spans[place][0] : line.spans[end - 1][1]]
     return ""
 
@@ -200,6 +243,9 @@ def _in_text(sight: Sight, found: Found) -> str:
     end = found.text_at if found.text_at >= 0 else found.closed
     if line.breaks[end - 1] == QUESTION:
         return "a question mark"
+    for at in range(end - 1, min(end + 2, len(line))):  # "throw #43"
+        if sight.is_numbered(at) and sight.is_other(at) and at + 1 == len(line):
+            return f"the number of another bun ({line.written(at)!r})"
     delimited = ":" in line.gap(end - 1) or "\n" in line.gap(end - 1)
     if end >= len(line) or delimited or found.verb == "note":
         return ""
@@ -332,7 +378,7 @@ def _is_abbreviation(sight: Sight, found: Found) -> bool:
         return False
     written = line.written(found.start)
     number = line.gap(end - 1).startswith(".") and end < len(line) and line.words[end].isdigit()
-    return number or (len(written) < 3 and written.isupper())
+    return (number and len(written) <= _NOUN) or (len(written) < 3 and written.isupper())
 
 
 def _quoted(sight: Sight, found: Found) -> str:

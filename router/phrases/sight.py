@@ -25,7 +25,6 @@ _BARE = ("-short", "-alone", "-told", "-join")  # endings of labels: see en.toml
 _UNTRAILED = frozenset({"lead", "topic", "company"})  # nothing is asked of what follows these
 _ENDLESS = frozenset({"text", "message"})
 _TELLING = frozenset({"if", "not", "but", "maybe", "said", "when", "later"})  # kinds of remark that no adjective has
-_MOST_DIGITS = 9  # of a bun's number
 _MOST_STRANGERS = 3  # words of unknown names after "Hi"
 
 
@@ -262,12 +261,12 @@ class Sight:
         if not line.words[place].isdigit():
             return False
         marked = (line.gap(place - 1) if place else line.lead).endswith("#")
-        return marked or (place > 0 and line.words[place - 1] in self.book.numbering)
+        return marked or (place > 0 and line.breaks[place - 1] == NONE and line.words[place - 1] in self.book.numbering)
 
     def is_other(self, place: int) -> bool:
         """Whether the number at `place` is not that of the bun that is spoken of."""
         word = self.line.words[place]
-        return self.number > 0 and not (word.isdecimal() and int(word[:_MOST_DIGITS]) == self.number)
+        return self.number > 0 and word != str(self.number)
 
     def is_name(self, place: int) -> bool:
         """Whether a name stands from `place` to the end: on the roster, with capitals, or one word behind a dash."""
