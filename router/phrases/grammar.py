@@ -4,9 +4,9 @@ Job: turn a language's phrases into one automaton, and say which phrases begin a
 Core: no I/O, no clock, no logging.
 
 Notation, one phrase a line: `a|b` either; `[a|b]` may be missing; `(a|b)` grouped; `,` a comma may stand here;
-`{name}` one of the language's own sets, or a slot that the caller reads (SLOTS; of these only {who} and {num} may begin
-a phrase). Members of the set `soft` ("please", "gladly") may stand anywhere. A line that begins with # is a comment.
-Case, accents and apostrophes do not matter.
+`{name}` one of the language's own sets, or a slot that the caller reads (SLOTS; of these only {who} may begin a phrase,
+and {num} a set). Members of the set `soft` ("please", "gladly") may stand anywhere. A line that begins with # is a
+comment. Case, accents and apostrophes do not matter.
 
 Invariants: a phrase never runs over the end of a clause, except at a `,` or inside a slot; matching visits each pair of
 word and state at most once, so its time is bounded by the line's length times the grammar's size, whatever the words.
@@ -76,8 +76,7 @@ class Grammar:
         self.opens_with_name = _NAME in self._waiting
         self.openers: dict[str, tuple[str, ...]] = {}  # a word -> what phrases that begin with it wait for
         for opener in self._waiting:
-            inner = opener[0] == "{" and opener != NUMBER
-            for word in self.beginnings(opener[1:-1]) if inner else (opener,):
+            for word in self.beginnings(opener[1:-1]) if opener[0] == "{" else (opener,):
                 self.openers[word] = (*self.openers.get(word, ()), opener)
 
     def compile(self) -> None:
@@ -94,8 +93,6 @@ class Grammar:
     def begins_with(self, word: str, named: bool) -> bool:
         """Whether a phrase may begin with the folded `word`, or a name (`named`); those that may are then compiled."""
         openers = self.openers.get(word, ())
-        if word.isdigit():
-            openers = (*openers, *self.openers.get(NUMBER, ()))
         for opener in (*openers, _NAME) if named and self.opens_with_name else openers:
             self._compile_waiting(opener)
         return bool(openers) or (named and self.opens_with_name)

@@ -12,7 +12,7 @@ from datetime import date
 
 from router.dates import match_date
 from router.phrases.book import OWN, Book, vocabulary
-from router.phrases.grammar import NUMBER, Capture, Reader
+from router.phrases.grammar import Capture, Reader
 from router.phrases.names import DECLINING, Named, People
 from router.phrases.words import COMMA, NONE, Line
 
@@ -111,10 +111,8 @@ class Sight:
         if place in self._tongues:
             return self._tongues[place]
         grammars = self.book.grammars
-        word, starters = self.line.keys[place], self.book.starters
-        chosen: Iterable[int] = range(len(grammars)) if self.slot("who", place) else starters.get(word, ())
-        if word.isdigit():
-            chosen = sorted({*chosen, *starters.get(NUMBER, ())})
+        named = bool(self.slot("who", place))
+        chosen = range(len(grammars)) if named else self.book.starters.get(self.line.keys[place], ())
         for at in chosen:
             if at not in self._readers:
                 self._readers[at] = Reader(grammars[at], self.line, self.slot)
