@@ -132,7 +132,7 @@ class _Client:
     async def serve(self) -> None:
         await self.answer("", "220 scripted ESMTP")
         while True:
-            line = (await self.line()).decode()
+            line = (await self.line()).decode(errors="replace")
             self.owner.lines.append((self.number, line))
             verb = line.split(maxsplit=1)[0].upper() if line.strip() else ""
             handler = getattr(self, f"do_{verb.lower()}", None)
