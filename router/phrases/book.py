@@ -48,7 +48,7 @@ class Book:
     nobody: frozenset[str]  # with a capital, and still no name: "Everybody"
     no_message: frozenset[str]  # "throw it", "warm regards": not the beginning of a text for a client
     english: frozenset[str]  # telling words of other languages that are ordinary words of English: Dutch "of"
-    numbering: frozenset[str]  # "bun", "no": before the number of a bun
+    numbering: frozenset[str]  # "bun", "nr": before the number of a bun
     other: frozenset[str]  # "the other one", "the next bun": not the one that is offered
 
     def remarks_in(self, words: Sequence[str], languages: frozenset[str]) -> list[tuple[int, str, str]]:

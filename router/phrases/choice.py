@@ -346,12 +346,12 @@ def lead_ends(sight: Sight, place: int) -> list[tuple[int, frozenset[str]]]:
         for end in (found.end, called):
             ends[end] = ends.get(end, frozenset()) | found.languages
     name = sight.known_name(place)
-    marked = sight.is_numbered(place) and (line.gap(place - 1) if place else line.lead).endswith("#")  # "#42 mine"
+    marked = sight.is_numbered(place) and line.before(place).endswith("#")  # "#42 mine"
     if marked or (line.words[place] == str(sight.number) and line.ends_at(place + 1)):  # "42: mine"
         ends[place + 1] = frozenset(sight.book.languages)
     if name and line.ends_at(name) and "," in line.gap(name - 1):
         ends[name] = ends.get(name, frozenset())
-    elif name and (line.gap(place - 1) if place else line.lead).endswith("@") and _speaks_up(sight, name):
+    elif name and line.before(place).endswith("@") and _speaks_up(sight, name):
         ends[name] = frozenset(sight.book.languages)
     for end in sight.softs(place):
         if line.ends_at(end):

@@ -107,7 +107,7 @@ def _another_number(sight: Sight, found: Found) -> str:
 def _is_all(sight: Sight, place: int) -> bool:
     """Whether the number at `place` is all of its clause: "#43", "bun 43"."""
     line = sight.line
-    begins = place == 0 or line.breaks[place - 1] != NONE or place == 1 or line.breaks[place - 2] != NONE
+    begins = place < 2 or line.ends_at(place) or line.ends_at(place - 1)
     return begins and line.ends_at(place + 1)
 
 
@@ -141,7 +141,7 @@ def _is_bare_number(sight: Sight, found: Found, place: int) -> bool:
 def _measures(sight: Sight, found: Found, place: int) -> str:
     """What the bare number at `place` may be instead of a bun's: a share, a price, a day of a month."""
     line, word = sight.line, sight.line.words[place]
-    beside = line.gap(place)[:2] + (line.gap(place - 1)[-1:] if place else line.lead[-1:])
+    beside = line.gap(place)[:2] + line.before(place)[-1:]
     if found.verb == "claim" and not _OF_MEASURES.isdisjoint(beside):
         return f"a measure ({line.written(place)!r})"
     day = len(word) < 3 and word.zfill(2) <= _LAST_DAY
@@ -181,9 +181,9 @@ def _asks_of_it(sight: Sight, found: Found, stop: int) -> bool:
     Behind it, one of the client or the work is not: it is a sentence that begins with "who", "when" or "where".
     """
     line = sight.line
-    begins = (0, *(end for end, _ in lead_ends(sight, 0)))
-    asked = max((end for at in begins if at < len(line) for end in sight.ends("nobody-else", at)), default=0)
-    if line.asks(asked, found.start) or ("¿" in line.lead and "?" not in line.text):
+    if "¿" in line.lead and "?" not in line.text:
+        return True
+    if line.asks(0, found.start) and line.asks(_asks_for_takers(sight), found.start):
         return True
     place = stop + 1
     while place < len(line):
@@ -192,6 +192,12 @@ def _asks_of_it(sight: Sight, found: Found, stop: int) -> bool:
             return True
         place = last + 1
     return False
+
+
+def _asks_for_takers(sight: Sight) -> int:
+    """Where a question ends that a claim behind it answers, "Nobody?", with which the line begins; 0 without one."""
+    begins = (0, *(end for end, _ in lead_ends(sight, 0) if end < len(sight.line)))
+    return max((end for at in begins for end in sight.ends("nobody-else", at)), default=0)
 
 
 def _asks_of_others(sight: Sight, found: Found, place: int, last: int) -> bool:
@@ -384,8 +390,7 @@ def _is_abbreviation(sight: Sight, found: Found) -> bool:
 def _quoted(sight: Sight, found: Found) -> str:
     """In quotation marks with more behind them than a name, it is somebody's word, perhaps not the sender's."""
     line = sight.line
-    before = line.gap(found.start - 1) if found.start else line.lead
-    if _QUOTES.isdisjoint(before):
+    if _QUOTES.isdisjoint(line.before(found.start)):
         return ""
     end = next((at for at in range(found.end, len(line)) if not _QUOTES.isdisjoint(line.gap(at - 1))), len(line))
     behind = max(end, found.closed)
@@ -453,9 +458,8 @@ def _is_harmless(sight: Sight, found: Found, place: int) -> bool:
 def _is_its_number(sight: Sight, place: int) -> bool:
     """Whether the clause at `place` is the number of this bun: "Mine, #42"."""
     last = place if sight.line.words[place].isdigit() else place + 1
-    if last >= len(sight.line) or not sight.line.ends_at(last + 1):
-        return False
-    return sight.is_numbered(last) and not sight.is_other(last)
+    told = last < len(sight.line) and sight.is_numbered(last) and _is_all(sight, last)
+    return told and not sight.is_other(last)
 
 
 def _is_called(sight: Sight, end: int) -> bool:

@@ -254,12 +254,13 @@ class Sight:
         return any(label not in NO_VERBS and self.line.ends_at(end) for label, end in self.labels(place))
 
     def is_numbered(self, place: int) -> bool:
-        """Whether the word at `place` is written as the number of a bun: "#42", "bun 42", "no. 42"."""
+        """Whether the word at `place` is written as the number of a bun: "#42", "bun 42", "nr. 42"."""
         line = self.line
         if not line.words[place].isdigit():
             return False
-        marked = (line.gap(place - 1) if place else line.lead).endswith("#")
-        return marked or (place > 0 and line.breaks[place - 1] == NONE and line.words[place - 1] in self.book.numbering)
+        return line.before(place).endswith("#") or (
+            place > 0 and line.breaks[place - 1] == NONE and line.words[place - 1] in self.book.numbering
+        )
 
     def is_other(self, place: int) -> bool:
         """Whether the number at `place` is not that of the bun that is spoken of."""

@@ -111,6 +111,10 @@ class Line:
         end = self.spans[place + 1][0] if place + 1 < len(self.spans) else len(self.clear)
         return self.clear[self.spans[place][1] : end]
 
+    def before(self, place: int) -> str:
+        """What stands between the word at `place` and the word before it, or the beginning."""
+        return self.gap(place - 1) if place else self.lead
+
     def ends_at(self, place: int) -> bool:
         """Whether a clause ends before the word at `place`."""
         return place >= len(self.words) or self.breaks[place - 1] != NONE
